@@ -1,0 +1,113 @@
+"""The decorators: what a workflow, an activity and a transaction are, declared where they are written."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from durable import context
+from durable.errors import OutsideWorkflow
+from durable.model import CallActivity
+from durable.retry import RetryPolicy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Found(Generic[T]):
+    """What `verify` answers when it finds the effect in the world: `value` becomes the activity's result."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+class Workflow(Generic[P, R]):
+    """A function whose steps are journaled. Called directly it is the plain function."""
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        self.function = function
+        self.name: str = getattr(function, "__name__", repr(function))
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The plain call, as part of whoever calls."""
+        return self.function(*args, **kwargs)
+
+
+class Activity(Generic[P, R]):
+    """A function that touches the world: journaled inside a workflow, a plain call elsewhere."""
+
+    def __init__(
+        self,
+        function: Callable[..., R],
+        *,
+        verify: Callable[P, Found[R] | None] | None = None,
+        retry: RetryPolicy,
+        non_retryable: tuple[type[Exception], ...] = (),
+        timeout: float = 10.0,
+        transactional: bool = False,
+    ) -> None:
+        if timeout <= 0:
+            raise ValueError(f"activity {getattr(function, '__name__', function)}: timeout is {timeout}, must be > 0 s")
+        self.function = function
+        self.name: str = getattr(function, "__name__", repr(function))
+        self.verify = verify
+        self.retry = retry
+        self.non_retryable = non_retryable
+        self.timeout = timeout
+        self.transactional = transactional
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Inside a workflow a journaled step, elsewhere the plain call."""
+        execution = context.current_execution()
+        if execution is not None:
+            result: R = execution.perform(CallActivity(self, args, kwargs))
+            return result
+        if self.transactional:
+            raise OutsideWorkflow(
+                f"{self.name} is a @transaction: call it inside a workflow, or {self.name}.function(connection, …)"
+            )
+        return self.function(*args, **kwargs)
+
+
+def workflow(function: Callable[P, R]) -> Workflow[P, R]:
+    """Declare a workflow: an ordinary synchronous function. Its name is the function's."""
+    return Workflow(function)
+
+
+@overload
+def activity(function: Callable[P, R], /) -> Activity[P, R]: ...
+@overload
+def activity(
+    *,
+    verify: Callable[P, Found[R] | None] | None = None,
+    retry: RetryPolicy = ...,
+    non_retryable: tuple[type[Exception], ...] = (),
+    timeout: float = 10.0,
+) -> Callable[[Callable[P, R]], Activity[P, R]]: ...
+def activity(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    verify: Callable[..., Any] | None = None,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen: one shared value is what is meant
+    non_retryable: tuple[type[Exception], ...] = (),
+    timeout: float = 10.0,
+) -> Any:
+    """Declare an activity, and what a crash in its middle means.
+
+    Without `verify` it is safe to repeat. With it, the engine calls `verify` with the same arguments before it repeats
+    a call that may have happened: `Found(result)` is adopted, None means it did not happen, and while `verify` raises
+    the effect stays in doubt and is never repeated. `timeout` is in seconds. Errors in `non_retryable` fail at once.
+    """
+    options = {"verify": verify, "retry": retry, "non_retryable": non_retryable, "timeout": timeout}
+    if function is not None:
+        return Activity(function, **options)  # type: ignore[arg-type] # a dictionary of options has one value type
+    return lambda inner: Activity(inner, **options)  # type: ignore[arg-type] # see above
+
+
+def transaction(function: Callable[Concatenate[Any, P], R]) -> Activity[P, R]:
+    """Declare a step on our own database: it runs in the transaction of its journal row, in a savepoint, so it happens
+    exactly once. Its first parameter is the SQLAlchemy connection; the workflow calls it without."""
+    return Activity(function, retry=RetryPolicy(), transactional=True)

@@ -1,0 +1,189 @@
+"""The plain facts of the engine: history entries, commands, signals, and what a worker has claimed."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from durable.definitions import Activity
+
+EntryState = Literal["started", "retrying", "done", "failed"]
+WorkflowState = Literal["ready", "running", "waiting", "parked", "paused", "completed", "failed", "terminated"]
+MAX_WORKFLOW_ID = 256
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A message to a workflow. `key` makes it count once; `sent_at` is the engine's time of its commit."""
+
+    name: str
+    payload: Any
+    key: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step of a run's history.
+
+    `state` is "started" (an intent, or a wait that began; found without a result the effect is in doubt), "retrying"
+    (it surely did not happen and is due again at `due_at`), "done" (`payload` is the encoded result) or "failed"
+    (`payload` is the encoded error). `attempt` counts calls. `at` is the time of the last change.
+    """
+
+    step: int
+    kind: str
+    name: str
+    state: EntryState
+    at: datetime
+    payload: str | None = None
+    arguments: str | None = None
+    due_at: datetime | None = None
+    attempt: int = 0
+
+    @property
+    def title(self) -> str:
+        """How the entry is called when it is compared or shown, e.g. `activity post_message`."""
+        return f"{self.kind} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class CallActivity:
+    """The workflow calls an activity."""
+
+    activity: "Activity[..., Any]"
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    kind = "activity"
+
+    @property
+    def name(self) -> str:
+        """The activity's name."""
+        return self.activity.name
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """The workflow waits for `seconds`."""
+
+    seconds: float
+    kind = "sleep"
+    name = ""
+
+
+@dataclass(frozen=True)
+class Receive:
+    """The workflow waits for one of the signals `names` (empty: any), at most `seconds` or until `until`."""
+
+    names: tuple[str, ...]
+    seconds: float | None = None
+    until: datetime | None = None
+    kind = "receive"
+
+    @property
+    def name(self) -> str:
+        """The signals' names, joined."""
+        return "|".join(self.names)
+
+
+Command = CallActivity | Sleep | Receive
+
+
+@dataclass(frozen=True)
+class ActivityInfo:
+    """What an activity may know of the call it serves.
+
+    `key` is (workflow id, run, step): the same on every repeat of one intended effect, and never used for another.
+    `timeout` is in seconds: a client's call has to be over by then.
+    """
+
+    workflow_id: str
+    run: int
+    step: int
+    attempt: int
+    timeout: float
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the effect."""
+        return f"{self.workflow_id}/{self.run}/{self.step}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A workflow in this worker's hands. Every write carries `fence`; `now` is the engine's time of the claim."""
+
+    key: int
+    workflow_id: str
+    name: str
+    run: int
+    fence: int
+    attempts: int
+    now: datetime
+    created_at: datetime
+    input: str
+    history: dict[int, Entry]
+
+
+@dataclass(frozen=True)
+class Description:
+    """A workflow as seen from outside. `state` "ready" means due and not yet claimed; `reason` says why it is parked
+    or paused; `status` is what the workflow set itself."""
+
+    workflow_id: str
+    name: str
+    run: int
+    state: WorkflowState
+    status: Any
+    result: Any
+    error: str | None
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    wake_at: datetime | None
+    history_length: int
+    unread_signals: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """The answer to a start: the run that is there now, and whether this call began it."""
+
+    workflow_id: str
+    run: int
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A closed gate: the dependency that refuses us, why, since when, and how many workflows are parked there."""
+
+    name: str
+    reason: str
+    since: datetime
+    parked: int
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """A worker that has a row: `alive` while its lease holds."""
+
+    id: int
+    host: str
+    pid: int
+    started_at: datetime
+    lease_until: datetime
+    alive: bool
+    running: int
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The engine at a glance. `counts` by state; `due` workflows wait for a worker, the oldest for `lag_seconds`;
+    `undispatched` deliveries wait for the dispatcher, `failed_deliveries` could not be applied."""
+
+    counts: dict[str, int]
+    due: int
+    lag_seconds: float
+    undispatched: int
+    failed_deliveries: int
