@@ -39,6 +39,28 @@ class Identity:
     scopes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class SlashCommand:
+    """Somebody typed `/vigil …`: `text` is what follows the command, `user_id` who, `channel_id` where."""
+
+    text: str
+    user_id: str
+    channel_id: str
+    channel_name: str = ""
+    team_id: str = ""
+    trigger_id: str = ""
+    response_url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a slash command is answered with; seen by whoever asked alone, unless `in_channel`. Already escaped."""
+
+    text: str
+    blocks: tuple[dict[str, Any], ...] = ()
+    in_channel: bool = False
+
+
 class SlackError(Exception):
     """Root of what can go wrong between us and Slack."""
 
@@ -94,7 +116,7 @@ class Slack(Protocol):
         ...
 
     def create_channel(self, name: str, *, private: bool, timeout: float = 10) -> Channel:
-        """Create a channel; raises `NameTaken`, `Refused("restricted_action")` …"""
+        """Create a channel; raises `NameTaken`, or another `Refused` such as `restricted_action`."""
         ...
 
     def find_channel(self, name: str, *, timeout: float = 10) -> Channel | None:
