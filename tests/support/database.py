@@ -1,0 +1,81 @@
+"""A fresh database for each test: cloned from one that was migrated once in the session."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2 import sql
+
+_TEMPLATE = "vigil_template"
+_numbers = itertools.count(1)
+
+
+class Databases:
+    """Makes and drops the databases of one test session on one server (`postgresql://…:port`)."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        """The address of a database with the current schema, dropped afterwards."""
+        self._ensure_template()
+        with self._fresh(_TEMPLATE) as url:
+            yield url
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """The address of a database with nothing in it, dropped afterwards."""
+        with self._fresh("template0") as url:
+            yield url
+
+    @contextmanager
+    def _fresh(self, template: str) -> Iterator[str]:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        self._run(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)),
+        )
+        try:
+            yield f"{self._server}/{name}"
+        finally:
+            self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _ensure_template(self) -> None:
+        """Migrate the template once for all workers; the others wait at the advisory lock."""
+        connection = psycopg2.connect(f"{self._server}/postgres")
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(20261122)")
+                cursor.execute("SELECT datistemplate FROM pg_database WHERE datname = %s", (_TEMPLATE,))
+                if cursor.fetchone() == (True,):
+                    return
+                cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(_TEMPLATE)))
+                cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_TEMPLATE)))
+                _migrate(f"{self._server}/{_TEMPLATE}")
+                # Set last: what is no template yet was not migrated to its end and is made anew.
+                cursor.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(_TEMPLATE)))
+        finally:
+            connection.close()
+
+    def _run(self, statement: sql.Composed) -> None:
+        connection = psycopg2.connect(f"{self._server}/postgres")
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            connection.close()
+
+
+def _migrate(url: str) -> None:
+    """Bring the schema of the engine and of the bot up to date."""
+    from durable.postgres import Database, migrate  # noqa: PLC0415 - lazily: tests of pure code load no database
+
+    database = Database(url)
+    try:
+        migrate.upgrade(database)
+    finally:
+        database.close()
