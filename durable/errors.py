@@ -78,7 +78,7 @@ class SchemaTooNew(SchemaMismatch):
     """A newer release has upgraded the schema: this code is too old for it."""
 
 
-class Steering(Exception):  # noqa: N818 - these say how an activity ended, not that it erred
+class Steering(Exception):
     """Root of what an activity raises to say how it ended."""
 
 

@@ -1,0 +1,136 @@
+"""How the rest of a program talks to its workflows. Every call is one transaction, or part of the caller's."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ParamSpec
+
+from sqlalchemy import Connection
+
+from durable.definitions import Workflow
+from durable.model import MAX_WORKFLOW_ID, Description, Entry, Gate, Overview, Started, WorkerRow, WorkflowState
+from durable.postgres import commands, gates, views
+from durable.postgres.database import Database
+from durable.replay import encode_input
+from durable.serde import encode
+
+P = ParamSpec("P")
+FORBIDDEN_IN_IDS = frozenset("/\\#?")
+GATE_BATCH = 500
+
+
+def check_workflow_id(workflow_id: str) -> str:
+    """The id itself. Raises `ValueError` that says what an id may be."""
+    printable = all(character.isprintable() for character in workflow_id)
+    if (
+        not 0 < len(workflow_id) <= MAX_WORKFLOW_ID
+        or workflow_id.startswith("@")
+        or FORBIDDEN_IN_IDS & set(workflow_id)
+        or not printable
+    ):
+        raise ValueError(
+            f"workflow id {workflow_id[:300]!r}: 1 to {MAX_WORKFLOW_ID} printable characters, none of / \\ # ?, "
+            "not beginning with @"
+        )
+    return workflow_id
+
+
+class Client:
+    """Starts, signals and reads workflows in one database.
+
+    `hint` is called after each commit that made something due; a worker in the same process passes its `wake`.
+    `timeout` (seconds) bounds each statement, for callers that cannot wait for a slow database.
+    """
+
+    def __init__(
+        self, database: Database, *, hint: Callable[[], None] | None = None, timeout: float | None = None
+    ) -> None:
+        self._database = database
+        self._hint = hint
+        self._timeout = timeout
+
+    def start(self, workflow: Workflow[P, Any], *args: P.args, workflow_id: str, **kwargs: P.kwargs) -> Started:  # type: ignore[valid-type] # a keyword of ours beside the workflow's own
+        """Begin a workflow; while one with this id runs, this changes nothing and says so."""
+        input_ = encode_input(args, kwargs)
+        with self._writing("start") as connection:
+            return commands.start(connection, check_workflow_id(workflow_id), workflow.name, input_)
+
+    def signal(self, workflow_id: str, name: str, payload: Any = None, *, key: str) -> bool:
+        """Send a signal; False when `key` was counted before. Raises `WorkflowNotFound`, `WorkflowClosed`."""
+        outgoing = commands.Outgoing(name, encode(payload), key)
+        with self._writing("signal") as connection:
+            return commands.signal(connection, workflow_id, outgoing)
+
+    def signal_with_start(
+        self, workflow: Workflow[..., Any], *args: Any, workflow_id: str, signal: str, payload: Any = None, key: str
+    ) -> bool:
+        """Send a signal and begin the workflow, or its next run, where none runs; False when `key` was counted."""
+        outgoing = commands.Outgoing(signal, encode(payload), key)
+        with self._writing("signal") as connection:
+            return commands.signal_with_start(
+                connection, check_workflow_id(workflow_id), workflow.name, encode_input(args, {}), outgoing
+            )
+
+    def terminate(self, workflow_id: str, reason: str) -> None:
+        """End a workflow at once. Raises `WorkflowNotFound`, `WorkflowClosed`."""
+        with self._writing("terminate") as connection:
+            commands.terminate(connection, workflow_id, reason)
+
+    def resume(self, workflow_id: str) -> bool:
+        """Let a paused workflow go on; False when it is not paused. Raises `WorkflowNotFound`."""
+        with self._writing("resume") as connection:
+            return commands.resume(connection, workflow_id)
+
+    def describe(self, workflow_id: str) -> Description:
+        """One workflow as it stands. Raises `WorkflowNotFound`."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.describe(connection, workflow_id)
+
+    def list(
+        self, *, prefix: str = "", states: Sequence[WorkflowState] = (), limit: int = 100, after: str | None = None
+    ) -> list[Description]:
+        """Workflows whose id begins with `prefix`, in the order of ids; page on with `after`, the last id seen."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.list_workflows(connection, prefix=prefix, states=states, limit=limit, after=after)
+
+    def history(self, workflow_id: str) -> list[Entry]:  # type: ignore[valid-type] # the method `list` above shadows it
+        """The journal of the present run."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.history(connection, workflow_id)
+
+    def overview(self) -> Overview:
+        """Counts by state, what is due, and for how long."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.overview(connection)
+
+    def workers(self) -> list[WorkerRow]:  # type: ignore[valid-type] # see history
+        """Every worker that has a row."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.workers(connection)
+
+    def gates(self) -> list[Gate]:  # type: ignore[valid-type] # see history
+        """Every closed gate."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return gates.closed(connection)
+
+    def open_gate(self, name: str) -> int:
+        """Open a gate and make everything parked there due, batch by batch; returns how many workflows that were."""
+        with self._writing("gate") as connection:
+            gates.open_gate(connection, name)
+        return self.wake_parked(name)
+
+    def wake_parked(self, name: str) -> int:
+        """Make everything parked at an open gate due; returns how many workflows that were."""
+        woken = 0
+        while True:
+            with self._writing("gate") as connection:
+                batch = gates.wake(connection, name, most=GATE_BATCH)
+            woken += batch
+            if batch < GATE_BATCH:
+                return woken
+
+    @contextmanager
+    def _writing(self, label: str) -> Iterator[Connection]:
+        with self._database.transaction(label, timeout=self._timeout) as connection:
+            yield connection
+        if self._hint is not None:
+            self._hint()

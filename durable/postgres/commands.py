@@ -1,0 +1,136 @@
+"""What is asked of workflows from outside: start, signal, terminate. The lock order is workflow row, then the rest."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from durable.errors import WorkflowClosed, WorkflowNotFound
+from durable.model import Started
+from durable.postgres.journal import begin_run
+
+_INSERT = text(
+    "INSERT INTO durable.workflows (workflow_id, name, run, state, wake_at)"
+    " VALUES (:workflow_id, :name, 1, 'waiting', (SELECT durable.now()))"
+    " ON CONFLICT (workflow_id) DO NOTHING RETURNING key, wake_at AS now"
+)
+_FIRST_RUN = text(
+    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at)"
+    " VALUES (:key, 1, :input, :now, :now, :now)"
+)
+_LOCK = text(
+    "SELECT key, run, state, (SELECT durable.now()) AS now FROM durable.workflows"
+    " WHERE workflow_id = :workflow_id FOR NO KEY UPDATE"
+)
+_KNOWN_KEY = text("SELECT 1 FROM durable.inbox WHERE workflow_key = :workflow AND key = :key")
+_SEND = text(
+    "INSERT INTO durable.inbox (workflow_key, key, name, payload, start_name, start_input, sent_at)"
+    " VALUES (:workflow, :key, :name, :payload, :start_name, :start_input, :now)"
+    " ON CONFLICT (workflow_key, key) DO NOTHING"
+)
+_WAKE = text(
+    "UPDATE durable.workflows SET wake_at = :now, wake_real = false, listening = false"
+    " WHERE key = :workflow AND state = 'waiting' AND listening"
+)
+_TERMINATE = text(
+    "UPDATE durable.workflows SET state = 'closed', wake_at = NULL, listening = false, gate = NULL, worker_id = NULL,"
+    " claimed_until = NULL, fence = fence + 1 WHERE key = :workflow"
+)
+_TERMINATED = text(
+    "UPDATE durable.runs SET outcome = 'terminated', reason = :reason, updated_at = :now"
+    " WHERE workflow_key = :workflow AND run = :run"
+)
+_RESUME = text(
+    "UPDATE durable.workflows SET state = 'waiting', wake_at = :now, wake_real = false, attempts = 0"
+    " WHERE key = :workflow AND state = 'paused'"
+)
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A signal on its way: its name, its encoded payload and the key under which it counts once."""
+
+    name: str
+    payload: str
+    key: str
+
+
+def start(connection: Connection, workflow_id: str, name: str, input_: str) -> Started:
+    """Begin a workflow unless one with this id is there; a closed one is begun again as its next run."""
+    new = _insert(connection, workflow_id, name, input_)
+    if new:
+        return Started(workflow_id, 1, is_new=True)
+    row = _locked(connection, workflow_id)
+    if row.state != "closed":
+        return Started(workflow_id, row.run, is_new=False)
+    begin_run(connection, row.key, row.run + 1, name, input_, row.now)
+    return Started(workflow_id, row.run + 1, is_new=True)
+
+
+def signal(connection: Connection, workflow_id: str, outgoing: Outgoing) -> bool:
+    """Put a signal into the inbox and wake who listens; False when its key was counted before."""
+    row = _locked(connection, workflow_id)
+    if _counted(connection, row.key, outgoing.key):
+        return False
+    if row.state == "closed":
+        raise WorkflowClosed(f"workflow {workflow_id} has ended; it takes no signal {outgoing.name!r}")
+    _send(connection, row.key, outgoing, row.now)
+    return True
+
+
+def signal_with_start(connection: Connection, workflow_id: str, name: str, input_: str, outgoing: Outgoing) -> bool:
+    """Signal the workflow, beginning it (or, when closed, its next run) first; False when the key was counted before."""
+    started = _insert(connection, workflow_id, name, input_)
+    row = _locked(connection, workflow_id)
+    if _counted(connection, row.key, outgoing.key):
+        return False
+    if not started and row.state == "closed":
+        begin_run(connection, row.key, row.run + 1, name, input_, row.now)
+    _send(connection, row.key, outgoing, row.now, start=(name, input_))
+    return True
+
+
+def terminate(connection: Connection, workflow_id: str, reason: str) -> None:
+    """End a workflow at once; whoever runs it can no longer write. Raises `WorkflowClosed` when it has ended."""
+    row = _locked(connection, workflow_id)
+    if row.state == "closed":
+        raise WorkflowClosed(f"workflow {workflow_id} has already ended; there is nothing to terminate")
+    connection.execute(_TERMINATE, {"workflow": row.key})
+    connection.execute(_TERMINATED, {"workflow": row.key, "run": row.run, "reason": reason, "now": row.now})
+
+
+def resume(connection: Connection, workflow_id: str) -> bool:
+    """Let a paused workflow go on; False when it is not paused."""
+    row = _locked(connection, workflow_id)
+    return connection.execute(_RESUME, {"workflow": row.key, "now": row.now}).rowcount == 1
+
+
+def _insert(connection: Connection, workflow_id: str, name: str, input_: str) -> bool:
+    row = connection.execute(_INSERT, {"workflow_id": workflow_id, "name": name}).one_or_none()
+    if row is not None:
+        connection.execute(_FIRST_RUN, {"key": row.key, "input": input_, "now": row.now})
+    return row is not None
+
+
+def _locked(connection: Connection, workflow_id: str) -> Any:
+    row = connection.execute(_LOCK, {"workflow_id": workflow_id}).one_or_none()
+    if row is None:
+        raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
+    return row
+
+
+def _counted(connection: Connection, workflow: int, key: str) -> bool:
+    return connection.execute(_KNOWN_KEY, {"workflow": workflow, "key": key}).one_or_none() is not None
+
+
+def _send(
+    connection: Connection,
+    workflow: int,
+    outgoing: Outgoing,
+    now: datetime,
+    start: tuple[str | None, str | None] = (None, None),
+) -> None:
+    sent = vars(outgoing) | {"workflow": workflow, "start_name": start[0], "start_input": start[1], "now": now}
+    connection.execute(_SEND, sent)
+    connection.execute(_WAKE, {"workflow": workflow, "now": now})

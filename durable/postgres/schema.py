@@ -1,0 +1,177 @@
+"""The engine's tables, all in the PostgreSQL schema `durable`.
+
+`workflows` is the narrow, hot scheduling row: one per workflow id, and one partial index that serves the claim. What
+is wide or cold (inputs, results, history, signals, deliveries) lives beside it. Times are the engine's time
+(`durable.now()`, movable in tests) except leases and claims, which are the database's real time.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA = "durable"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    },
+)
+
+time = DateTime(timezone=True)
+BATCHED_VACUUM = {"autovacuum_vacuum_scale_factor": "0.05", "autovacuum_vacuum_threshold": "500"}
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=text("true")),
+    Column("shift", Interval, nullable=False, server_default=text("'0'::interval")),
+    CheckConstraint("one", name="one_row"),
+)
+"""How far the engine's time is ahead of the database's: zero, except in tests."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pid_started", BigInteger, nullable=False),
+    Column("started_at", time, nullable=False),
+    Column("lease_until", time, nullable=False),
+)
+"""One row per living worker. `host` names machine, boot and process namespace; `pid_started` is in seconds."""
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("key", BigInteger, Identity(always=True), primary_key=True),
+    Column("workflow_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("wake_at", time),
+    Column("wake_real", Boolean, nullable=False, server_default=text("false")),
+    Column("listening", Boolean, nullable=False, server_default=text("false")),
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    Column("worker_id", BigInteger),
+    Column("claimed_until", time),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("gate", Text),
+    CheckConstraint("state IN ('waiting', 'running', 'parked', 'paused', 'closed')", name="state"),
+    Index("workflows_due", "wake_at", postgresql_where=text("state = 'waiting'")),
+    Index("workflows_running", "worker_id", postgresql_where=text("state = 'running'")),
+    Index("workflows_parked", "gate", postgresql_where=text("state = 'parked'")),
+    postgresql_with={"fillfactor": "70"} | BATCHED_VACUUM,
+)
+"""The scheduling row. `wake_real`: `wake_at` is due by the real clock, so moving the engine's time shifts it along.
+`listening`: a signal may wake it early. `claimed_until`: a run that writes nothing until then is taken away."""
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("workflow_key", BigInteger, ForeignKey("durable.workflows.key", ondelete="CASCADE"), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("input", Text, nullable=False),
+    Column("outcome", Text),
+    Column("status", Text),
+    Column("result", Text),
+    Column("error", Text),
+    Column("reason", Text),
+    Column("created_at", time, nullable=False),
+    Column("began_at", time, nullable=False),
+    Column("updated_at", time, nullable=False),
+    CheckConstraint("outcome IN ('completed', 'failed', 'terminated')", name="outcome"),
+    Index("runs_ended", "updated_at", postgresql_where=text("outcome IS NOT NULL")),
+)
+"""What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
+`began_at` is when the present run began."""
+
+history = Table(
+    "history",
+    metadata,
+    Column("workflow_key", BigInteger, ForeignKey("durable.workflows.key", ondelete="CASCADE"), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("arguments", Text),
+    Column("payload", Text),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", time),
+    Column("at", time, nullable=False),
+    CheckConstraint("state IN ('started', 'retrying', 'done', 'failed')", name="state"),
+    postgresql_with={"fillfactor": "85"} | BATCHED_VACUUM,
+)
+"""The journal: one row per step of the present run (and of the last one of a closed workflow)."""
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("workflow_key", BigInteger, ForeignKey("durable.workflows.key", ondelete="CASCADE"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("start_name", Text),
+    Column("start_input", Text),
+    Column("sent_at", time, nullable=False),
+    Column("read_run", Integer),
+    Column("read_step", Integer),
+    Column("read_at", time),
+    UniqueConstraint("workflow_key", "key"),
+    Index("inbox_unread", "workflow_key", "id", postgresql_where=text("read_at IS NULL")),
+    Index("inbox_read", "read_at", postgresql_where=text("read_at IS NOT NULL")),
+    postgresql_with=BATCHED_VACUUM,
+)
+"""Signals, read and unread: a read one is kept a while, because its key still has to count once. `start_…` is what a
+signal-with-start would have started, for the case that the workflow ends before reading it."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("delivery_id", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'received'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("note", Text),
+    Column("received_at", time, nullable=False, server_default=text("clock_timestamp()")),
+    Column("next_at", time, nullable=False, server_default=text("clock_timestamp()")),
+    UniqueConstraint("source", "delivery_id"),
+    CheckConstraint("state IN ('received', 'applied', 'failed')", name="state"),
+    Index("deliveries_received", "id", postgresql_where=text("state = 'received'")),
+    Index("deliveries_age", "received_at", postgresql_where=text("state = 'applied'")),
+    postgresql_with=BATCHED_VACUUM,
+)
+"""What came in from outside, compressed as it came. Real time throughout."""
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", time, nullable=False, server_default=text("clock_timestamp()")),
+)
+"""The closed gates: dependencies that refuse us until somebody mends them."""

@@ -1,0 +1,110 @@
+"""What is shown of workflows: descriptions, histories, counts. Only reads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from durable.errors import WorkflowNotFound
+from durable.model import Description, Entry, Overview, WorkerRow, WorkflowState
+from durable.postgres.scheduling import entry_of
+from durable.serde import decode
+
+_DESCRIBE = """
+SELECT w.workflow_id, w.name, w.run, r.status, r.result, r.error, r.reason, r.created_at, r.updated_at, w.wake_at,
+    w.gate,
+    CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated')
+         WHEN w.state = 'waiting' AND w.wake_at <= (SELECT durable.now()) THEN 'ready'
+         ELSE w.state END AS state,
+    (SELECT count(*) FROM durable.history h WHERE h.workflow_key = w.key AND h.run = w.run) AS history_length,
+    (SELECT count(*) FROM durable.inbox i WHERE i.workflow_key = w.key AND i.read_at IS NULL) AS unread
+FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run
+"""
+_ONE = text(_DESCRIBE + " WHERE w.workflow_id = :workflow_id")
+_LIST = text(
+    "SELECT * FROM (" + _DESCRIBE + " WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after) AS described"
+    " WHERE :all OR state = ANY(:states) ORDER BY workflow_id LIMIT :most"
+)  # fmt: skip
+_HISTORY = text(
+    "SELECT h.step, h.kind, h.name, h.state, h.arguments, h.payload, h.attempt, h.due_at, h.at"
+    " FROM durable.history h JOIN durable.workflows w ON h.workflow_key = w.key AND h.run = w.run"
+    " WHERE w.workflow_id = :workflow_id ORDER BY h.step"
+)
+_COUNTS = text("""
+SELECT CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated') ELSE w.state END AS state, count(*) AS many
+FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run GROUP BY 1
+""")
+_DUE = text(
+    "SELECT count(*) AS due, coalesce(extract(epoch FROM (SELECT durable.now()) - min(wake_at)), 0) AS lag"
+    " FROM durable.workflows WHERE state = 'waiting' AND wake_at <= (SELECT durable.now())"
+)
+_DELIVERIES = text(
+    "SELECT count(*) FILTER (WHERE state = 'received') AS received, count(*) FILTER (WHERE state = 'failed') AS failed"
+    " FROM durable.deliveries WHERE state <> 'applied'"
+)
+_WORKERS = text(
+    "SELECT id, host, pid, started_at, lease_until, lease_until > clock_timestamp() AS alive,"
+    " (SELECT count(*) FROM durable.workflows WHERE state = 'running' AND worker_id = workers.id) AS running"
+    " FROM durable.workers ORDER BY id"
+)
+
+
+def describe(connection: Connection, workflow_id: str) -> Description:
+    """One workflow. Raises `WorkflowNotFound`."""
+    row = connection.execute(_ONE, {"workflow_id": workflow_id}).one_or_none()
+    if row is None:
+        raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
+    return _description(row)
+
+
+def list_workflows(
+    connection: Connection, *, prefix: str, states: Sequence[WorkflowState], limit: int, after: str | None
+) -> list[Description]:
+    """Workflows in the order of their ids, after the id `after`."""
+    like = prefix.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    asked = {"prefix": like, "after": after or "", "all": not states, "states": list(states), "most": limit}
+    return [_description(row) for row in connection.execute(_LIST, asked)]
+
+
+def history(connection: Connection, workflow_id: str) -> list[Entry]:
+    """The present run's journal, step by step, arguments included."""
+    rows = connection.execute(_HISTORY, {"workflow_id": workflow_id})
+    return [Entry(**(vars(entry_of(row)) | {"arguments": row.arguments})) for row in rows]
+
+
+def overview(connection: Connection) -> Overview:
+    """The engine at a glance."""
+    counts = {row.state: row.many for row in connection.execute(_COUNTS)}
+    due = connection.execute(_DUE).one()
+    deliveries = connection.execute(_DELIVERIES).one()
+    return Overview(counts, due.due, float(due.lag), deliveries.received, deliveries.failed)
+
+
+def workers(connection: Connection) -> list[WorkerRow]:
+    """Every worker that has a row."""
+    return [
+        WorkerRow(row.id, row.host, row.pid, row.started_at, row.lease_until, row.alive, row.running)
+        for row in connection.execute(_WORKERS)
+    ]
+
+
+def _description(row: Any) -> Description:
+    return Description(
+        workflow_id=row.workflow_id,
+        name=row.name,
+        run=row.run,
+        state=row.state,
+        status=_shown(row.status),
+        result=_shown(row.result),
+        error=row.error,
+        reason=row.reason or (f"parked at the gate {row.gate}" if row.gate else None),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        wake_at=row.wake_at,
+        history_length=row.history_length,
+        unread_signals=row.unread,
+    )
+
+
+def _shown(stored: str | None) -> Any:
+    return None if stored is None else decode(stored)
