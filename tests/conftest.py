@@ -2,11 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from bot.demo.standins import StandIns
+from tests.support.bot_process import BotProcess, Role
 from tests.support.database import Databases
 from tests.support.postgres_server import running_server, session_folder, stop_server, sweep_abandoned
+from tests.support.proxy import FaultProxy
+from tests.support.world import World
 
 _CONTROLLER = "VIGIL_TESTS_CONTROLLER"
 
@@ -44,3 +51,49 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
     """A fresh database with nothing in it."""
     with databases.empty() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def _stand_ins() -> Iterator[tuple[StandIns, FaultProxy, FaultProxy]]:
+    with StandIns.start() as stand_ins, FaultProxy() as github_proxy, FaultProxy() as slack_proxy:
+        yield stand_ins, github_proxy, slack_proxy
+
+
+@pytest.fixture
+def world(_stand_ins: tuple[StandIns, FaultProxy, FaultProxy]) -> World:
+    """A fresh GitHub and Slack with the proxies between them and the bot."""
+    return World.fresh(*_stand_ins)
+
+
+class StartBot(Protocol):
+    """Starts `python -m bot <role>` on the test's database and waits until it is ready."""
+
+    def __call__(self, role: Role = "serve", *, ready: bool = True, **settings: str) -> BotProcess: ...
+
+
+@pytest.fixture
+def start_bot(world: World, database_url: str, tmp_path: Path) -> Iterator[StartBot]:
+    """Starts bots in the test's world; `settings` overrides their environment. All are stopped afterwards."""
+    with ExitStack() as stack:
+
+        def start(role: Role = "serve", *, ready: bool = True, **settings: str) -> BotProcess:
+            folder = tmp_path / f"bot-{len(list(tmp_path.iterdir()))}"
+            environment = world.settings(database_url) | {"VIGIL_HOME": str(folder / "home")} | settings
+            bot = BotProcess(role, environment, folder)
+            stack.callback(_stop_and_show, bot)
+            bot.start()
+            return bot.wait_until_ready() if ready else bot
+
+        yield start
+
+
+@pytest.fixture
+def bot(start_bot: StartBot) -> BotProcess:
+    """The whole bot in one process, ready."""
+    return start_bot()
+
+
+def _stop_and_show(bot: BotProcess) -> None:
+    """Stop it, and show its log where pytest shows what a failed test printed."""
+    bot.stop()
+    print(bot.log_text[-20_000:])  # noqa: T201 - captured by pytest, seen when the test failed
