@@ -68,8 +68,8 @@ class SlackError(Exception):
 class Refused(SlackError):
     """Slack said no, for good: `code` is its word for why (`restricted_action`, `user_not_found` …)."""
 
-    def __init__(self, method: str, code: str) -> None:
-        super().__init__(f"{method}: {code}")
+    def __init__(self, method: str, code: str, detail: str = "") -> None:
+        super().__init__(f"{method}: {code}" + (f" ({detail})" if detail else ""))
         self.method = method
         self.code = code
 
