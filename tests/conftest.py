@@ -11,7 +11,7 @@ import pytest
 from bot.demo.standins import StandIns
 from tests.support.bot_process import BotProcess, Role
 from tests.support.database import Databases
-from tests.support.postgres_server import running_server, session_folder, stop_server, sweep_abandoned
+from tests.support.postgres_server import remove, session_folder, session_server, sweep_abandoned
 from tests.support.proxy import FaultProxy
 from tests.support.world import World
 
@@ -30,13 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not _is_worker(config):
-        stop_server(session_folder(os.getpid()))
+        remove(session_folder(os.getpid()))
 
 
 @pytest.fixture(scope="session")
-def databases() -> Databases:
+def databases() -> Iterator[Databases]:
     """Makes databases on the session's PostgreSQL."""
-    return Databases(running_server(session_folder(int(os.environ[_CONTROLLER]))))
+    with session_server(session_folder(int(os.environ[_CONTROLLER]))) as address:
+        yield Databases(address)
 
 
 @pytest.fixture

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 import psycopg2
 from psycopg2 import sql
+from sqlalchemy.engine import URL, make_url
 
 _TEMPLATE = "vigil_template"
 _numbers = itertools.count(1)
 
 
 class Databases:
-    """Makes and drops the databases of one test session on one server (`postgresql://…:port`)."""
+    """Makes and drops the databases of one test session on one server, given by the address of any database."""
 
     def __init__(self, server: str) -> None:
-        self._server = server
+        self._server: URL = make_url(server).set(drivername="postgresql")
 
     @contextmanager
     def migrated(self) -> Iterator[str]:
@@ -38,13 +39,16 @@ class Databases:
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)),
         )
         try:
-            yield f"{self._server}/{name}"
+            yield self._address(name)
         finally:
             self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def _address(self, database: str) -> str:
+        return self._server.set(database=database).render_as_string(hide_password=False)
+
     def _ensure_template(self) -> None:
         """Migrate the template once for all workers; the others wait at the advisory lock."""
-        connection = psycopg2.connect(f"{self._server}/postgres")
+        connection = psycopg2.connect(self._address("postgres"))
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:
@@ -54,14 +58,14 @@ class Databases:
                     return
                 cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(_TEMPLATE)))
                 cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(_TEMPLATE)))
-                _migrate(f"{self._server}/{_TEMPLATE}")
+                _migrate(self._address(_TEMPLATE))
                 # Set last: what is no template yet was not migrated to its end and is made anew.
                 cursor.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(_TEMPLATE)))
         finally:
             connection.close()
 
     def _run(self, statement: sql.Composed) -> None:
-        connection = psycopg2.connect(f"{self._server}/postgres")
+        connection = psycopg2.connect(self._address("postgres"))
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:
