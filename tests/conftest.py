@@ -8,8 +8,8 @@ from typing import Protocol
 
 import pytest
 
+from bot.demo.bot_process import BotProcess, Role
 from bot.demo.standins import StandIns
-from tests.support.bot_process import BotProcess, Role
 from tests.support.database import Databases
 from tests.support.postgres_server import remove, session_folder, session_server, sweep_abandoned
 from tests.support.proxy import FaultProxy

@@ -18,7 +18,7 @@ class RestError(Exception):
 def call(
     method: str, url: str, payload: Any = None, *, headers: dict[str, str] | None = None, timeout: float = 15
 ) -> Any:
-    """Send one request (`payload` as JSON) and return the decoded answer, None for an empty one.
+    """Send one request (`payload` as JSON) and return the answer: decoded if it is JSON, None if it is empty.
 
     Raises `RestError` from status 400 up, `OSError` when nobody answers within `timeout` seconds.
     """
@@ -35,4 +35,6 @@ def call(
         connection.close()
     if answer.status >= 400:
         raise RestError(method, url, answer.status, text)
-    return json.loads(text) if text else None
+    if not text:
+        return None
+    return json.loads(text) if "json" in (answer.getheader("Content-Type") or "") else text

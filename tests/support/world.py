@@ -1,10 +1,10 @@
 """GitHub, Slack and what lies between them and the bot, for one test."""
 
-import socket
 from dataclasses import dataclass
 
 import httpx
 
+from bot.demo.bot_process import free_port
 from bot.demo.github_world import GitHubWorld
 from bot.demo.slack_world import Channel, SlackWorld
 from bot.demo.standins import (
@@ -16,9 +16,9 @@ from bot.demo.standins import (
     StandIns,
     hooks_to,
 )
+from bot.demo.waiting import eventually
 from tests.support.deliveries import Delivery
 from tests.support.proxy import FaultProxy
-from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,3 @@ class World:
         found = eventually(only_one, within=within, ignoring=())
         assert found
         return found
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,14 +3,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
-
-from tests.support.waiting import eventually
+from bot.demo import rest
+from bot.demo.waiting import eventually
 
 Role = Literal["serve", "web", "worker"]
 
@@ -43,6 +43,7 @@ class BotProcess:
 
     @property
     def pid(self) -> int:
+        """The process id of its latest start."""
         return self._running.pid
 
     @property
@@ -54,7 +55,7 @@ class BotProcess:
         """Start it without waiting; what it logs is appended to what it logged before."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - the bot itself
                 [sys.executable, "-m", "bot", self.role],
                 cwd=self._folder,
                 env=self._environment,
@@ -73,10 +74,11 @@ class BotProcess:
                 raise RuntimeError(f"`bot {self.role}` ended with {self.exit_code}:\n{self.log_text[-4000:]}")
             if self.role == "worker":
                 return any("worker" in str(line.get("event", "")) for line in self.logs())
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+            rest.call("GET", f"{self.url}/readyz", timeout=2)
+            return True
 
         try:
-            eventually(ready, within=within, ignoring=(httpx.TransportError,))
+            eventually(ready, within=within, ignoring=(OSError, rest.RestError))
         except AssertionError as error:
             raise AssertionError(f"`bot {self.role}` is not ready: {error}\n{self.log_text[-4000:]}") from error
         return self
@@ -137,3 +139,11 @@ class BotProcess:
         if self._process is None:
             raise RuntimeError(f"`bot {self.role}` was not started")
         return self._process
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
