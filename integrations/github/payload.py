@@ -154,9 +154,9 @@ def _moment(owner: Mapping[str, Any], field: str) -> datetime:
     written = text(owner, field)
     try:
         moment = datetime.fromisoformat(written)
-    except ValueError as error:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise MalformedPayload(f"{field} should be a time in ISO 8601 and is {written!r}") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _list(value: object) -> list[Any]:
