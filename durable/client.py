@@ -85,14 +85,7 @@ class Client:
         with self._database.reading(timeout=self._timeout) as connection:
             return views.describe(connection, workflow_id)
 
-    def list(
-        self, *, prefix: str = "", states: Sequence[WorkflowState] = (), limit: int = 100, after: str | None = None
-    ) -> list[Description]:
-        """Workflows whose id begins with `prefix`, in the order of ids; page on with `after`, the last id seen."""
-        with self._database.reading(timeout=self._timeout) as connection:
-            return views.list_workflows(connection, prefix=prefix, states=states, limit=limit, after=after)
-
-    def history(self, workflow_id: str) -> list[Entry]:  # type: ignore[valid-type] # the method `list` above shadows it
+    def history(self, workflow_id: str) -> list[Entry]:
         """The journal of the present run."""
         with self._database.reading(timeout=self._timeout) as connection:
             return views.history(connection, workflow_id)
@@ -102,12 +95,12 @@ class Client:
         with self._database.reading(timeout=self._timeout) as connection:
             return views.overview(connection)
 
-    def workers(self) -> list[WorkerRow]:  # type: ignore[valid-type] # see history
+    def workers(self) -> list[WorkerRow]:
         """Every worker that has a row."""
         with self._database.reading(timeout=self._timeout) as connection:
             return views.workers(connection)
 
-    def gates(self) -> list[Gate]:  # type: ignore[valid-type] # see history
+    def gates(self) -> list[Gate]:
         """Every closed gate."""
         with self._database.reading(timeout=self._timeout) as connection:
             return gates.closed(connection)
@@ -127,6 +120,13 @@ class Client:
             woken += batch
             if batch < GATE_BATCH:
                 return woken
+
+    def list(
+        self, *, prefix: str = "", states: Sequence[WorkflowState] = (), limit: int = 100, after: str | None = None
+    ) -> list[Description]:
+        """Workflows whose id begins with `prefix`, in the order of ids; page on with `after`, the last id seen."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.list_workflows(connection, prefix=prefix, states=states, limit=limit, after=after)
 
     @contextmanager
     def _writing(self, label: str) -> Iterator[Connection]:

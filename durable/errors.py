@@ -129,7 +129,8 @@ class Diverged(ControlFlow):
     """The code asked for something else than its history holds at this step."""
 
     def __init__(self, step: int, expected: str, found: str, where: str) -> None:
-        super().__init__(f"step {step}: the history has {expected}, the code asks for {found} ({where})")
+        place = f" ({where})" if where else ""
+        super().__init__(f"step {step}: the history has {expected}, the code asks for {found}{place}")
         self.step = step
         self.expected = expected
         self.found = found

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from durable.serde import serializable
+
 if TYPE_CHECKING:
     from durable.definitions import Activity
 
@@ -12,6 +14,7 @@ WorkflowState = Literal["ready", "running", "waiting", "parked", "paused", "comp
 MAX_WORKFLOW_ID = 256
 
 
+@serializable
 @dataclass(frozen=True)
 class Signal:
     """A message to a workflow. `key` makes it count once; `sent_at` is the engine's time of its commit."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from durable.context import executing
 from durable.definitions import Workflow
-from durable.errors import Abandoned, ActivityFailed, ContinueAsNew, Diverged, NotSerializable, Suspended
+from durable.errors import Abandoned, ActivityFailed, ContinueAsNew, Diverged, NotSerializable, Suspended, Undecodable
 from durable.model import Command, Entry
 from durable.serde import decode, encode
 
@@ -114,10 +114,18 @@ class Replay:
             self._stopped = stop
             raise
         self._now = entry.at
-        value = decode(entry.payload or "null")
+        value = self._decode(entry)
         if entry.state == "failed":
             raise ActivityFailed(entry.name, value["error"], value["message"])
         return value
+
+    def _decode(self, entry: Entry) -> Any:
+        """The stored answer. One that this code cannot read pauses the workflow: it is never dropped or spun on."""
+        try:
+            return decode(entry.payload or "null")
+        except Undecodable as error:
+            self._stopped = Diverged(entry.step, entry.title, f"something else than this code can read: {error}", "")
+            raise self._stopped from error
 
     def check_end(self) -> None:
         """Raise what stopped the code although it swallowed that, or `Diverged` when history holds further steps."""
@@ -139,7 +147,11 @@ class Replay:
 def run(workflow: Workflow[..., Any], input_: str, replay: Replay) -> Outcome:
     """Run the workflow's code to its end, its suspension or its divergence."""
     try:
-        outcome = _call(workflow, input_, replay)
+        args, kwargs = decode(input_)
+    except Undecodable as error:
+        return Divergence(f"the input cannot be read: {error}")
+    try:
+        outcome = _call(workflow, args, kwargs, replay)
         replay.check_end()
     except Suspended:
         return Waiting()
@@ -150,10 +162,9 @@ def run(workflow: Workflow[..., Any], input_: str, replay: Replay) -> Outcome:
     return outcome
 
 
-def _call(workflow: Workflow[..., Any], input_: str, replay: Replay) -> Outcome:
+def _call(workflow: Workflow[..., Any], args: list[Any], kwargs: dict[str, Any], replay: Replay) -> Outcome:
     """What the code ends with. Whether that counts is for `check_end` to say."""
     try:
-        args, kwargs = decode(input_)
         with executing(replay):
             result = workflow.function(*args, **kwargs)
         return Completed(encode(result))

@@ -136,7 +136,7 @@ def write(
         "fence": claim.fence,
         "status": status,
         "reason": disposition.reason if isinstance(disposition, Pause) else None,
-        "progress": any(entry.state in ("done", "failed") for entry in entries),
+        "progress": not isinstance(disposition, Hold) or any(entry.state in ("done", "failed") for entry in entries),
         "touch": not isinstance(disposition, Hold),
         "entries": json.dumps([_row(entry) for entry in entries]),
     }

@@ -22,9 +22,9 @@ FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run
 """
 _ONE = text(_DESCRIBE + " WHERE w.workflow_id = :workflow_id")
 _LIST = text(
-    "SELECT * FROM (" + _DESCRIBE + " WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after) AS described"
+    f"SELECT * FROM ({_DESCRIBE} WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after) AS described"  # noqa: S608 - our own text
     " WHERE :all OR state = ANY(:states) ORDER BY workflow_id LIMIT :most"
-)  # fmt: skip
+)
 _HISTORY = text(
     "SELECT h.step, h.kind, h.name, h.state, h.arguments, h.payload, h.attempt, h.due_at, h.at"
     " FROM durable.history h JOIN durable.workflows w ON h.workflow_key = w.key AND h.run = w.run"

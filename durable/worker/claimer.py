@@ -1,0 +1,78 @@
+"""The thread that takes what is due: it sleeps until the earliest timer, a hint or a free slot, whichever is first."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from durable.postgres import scheduling
+from durable.postgres.database import Database
+from durable.worker.lease import Lease
+from durable.worker.runner import Runner
+from durable.worker.session import CLAIM_HOLD_S
+
+log = logging.getLogger(__name__)
+POLL_S = 1.0
+AGAIN_S = 0.01
+TROUBLED_S = 0.5
+
+
+class Claimer:
+    """Claims workflows of the given names, never more than the runner has free slots."""
+
+    def __init__(self, database: Database, lease: Lease, runner: Runner, names: Sequence[str]) -> None:
+        self._database = database
+        self._lease = lease
+        self._runner = runner
+        self._names = names
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._claim_until_stopped, name="durable-claim", daemon=True)
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Claim nothing more; returns when that is certain."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Look again now: something became due, or a slot free."""
+        self._wake.set()
+
+    def claim_due(self) -> int:
+        """Claim what is due, as far as slots are free, and set it running; returns how many that were."""
+        free = self._runner.free
+        if free <= 0 or self._lease.remaining() <= 0:
+            return 0
+        asked = time.monotonic()
+        with self._database.statement("claim") as connection:
+            claims = scheduling.claim(connection, self._lease.worker, self._names, free, CLAIM_HOLD_S)
+        for claim in claims:
+            self._runner.submit(claim, asked)
+        return len(claims)
+
+    def _claim_until_stopped(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                claimed = self.claim_due()
+                pause = 0.0 if claimed and self._runner.free else self._until_next()
+            except SQLAlchemyError as error:
+                log.warning("cannot claim: %s", type(error).__name__)
+                pause = TROUBLED_S
+            if not self._stopping and pause > 0:
+                self._wake.wait(pause)
+
+    def _until_next(self) -> float:
+        """Seconds to wait at most. Without a free slot only a hint that one is free can help."""
+        if self._runner.free <= 0:
+            return POLL_S
+        with self._database.reading() as connection:
+            due_in = scheduling.next_due(connection, self._names)
+        return POLL_S if due_in is None else min(max(due_in, AGAIN_S), POLL_S)

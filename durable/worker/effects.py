@@ -1,0 +1,201 @@
+"""An activity's attempt: intent, call, result; and what each way of ending means for the next attempt.
+
+An entry found "started" is in doubt: the call may have happened. Only `verify` can settle it; while `verify` itself
+fails the call is never repeated.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, Protocol
+
+from sqlalchemy import Connection
+
+from durable.context import serving
+from durable.errors import Abandoned, InDoubt, NotSerializable, Park, RetryAfter
+from durable.injection import reach
+from durable.model import ActivityInfo, CallActivity, Claim, Entry
+from durable.postgres.journal import Disposition, Wait
+from durable.replay import encode_input
+from durable.retry import LOOK_AGAIN
+from durable.serde import encode
+from durable.worker.lease import Lease
+
+log = logging.getLogger(__name__)
+LEAST_LEASE_S = 1.0
+LEASE_MARGIN_S = 0.5
+CRASH_SETTLE_S = 0.5
+"""After a crash in the middle of a call, a request that was under way may still take effect for this long."""
+
+
+class Journal(Protocol):
+    """What an effect asks of its session."""
+
+    claim: Claim
+
+    def now(self) -> datetime:
+        """The engine's time."""
+        ...
+
+    def write(self, entry: Entry, *, hold: float) -> None:
+        """Commit an entry before going on; the claim may then stay silent for `hold` seconds more than usual."""
+        ...
+
+    def keep(self, entry: Entry) -> Entry:
+        """Keep an entry for the next commit."""
+        ...
+
+    def suspend(self, entry: Entry, disposition: Disposition) -> NoReturn:
+        """Commit an entry and give the thread back."""
+        ...
+
+    def park(self, entry: Entry, gate: str, reason: str) -> NoReturn:
+        """Close a gate, commit an entry and wait there."""
+        ...
+
+    def transact(self, work: Callable[[Connection], Entry]) -> Entry:
+        """Run `work` in the transaction that stores the entry it returns."""
+        ...
+
+
+class Effects:
+    """Answers calls of activities for one session."""
+
+    def __init__(self, session: Journal, lease: Lease, resources: Mapping[type, Any]) -> None:
+        self._session = session
+        self._lease = lease
+        self._resources = resources
+
+    def answer(self, step: int, command: CallActivity, entry: Entry | None) -> Entry:
+        """The finished entry of this call, made now or settled from the world; suspends when it has to wait."""
+        if entry is not None and entry.due_at is not None and entry.due_at > self._session.now():
+            self._session.suspend(entry, Wait(entry.due_at))
+        if command.activity.transactional:
+            return self._transact(step, command, entry)
+        if entry is None:
+            arguments = encode_input(command.args, command.kwargs)
+            entry = Entry(step, command.kind, command.name, "retrying", self._session.now(), arguments=arguments)
+        if entry.state == "started":
+            return self._settle(command, entry)
+        return self._call(command, entry)
+
+    def _settle(self, command: CallActivity, entry: Entry) -> Entry:
+        """Find out about a call that may have happened."""
+        verify = command.activity.verify
+        if verify is None and command.activity.retry.delay(entry.attempt) is None:
+            return self._failed(entry, "InDoubt", "it may have happened, and its attempts are used up")
+        if verify is None:
+            return self._call(command, entry)
+        if entry.due_at is None:
+            settled_at = entry.at + timedelta(seconds=CRASH_SETTLE_S)
+            if settled_at > self._session.now():
+                self._session.suspend(replace(entry, due_at=settled_at), Wait(settled_at, real=True))
+        try:
+            with serving(self._info(command, entry, entry.attempt), self._resources):
+                found = verify(*command.args, **command.kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever the look ended with, it must not fall through to the call
+            self._look_again(command, entry, error)
+            return self._failed(entry, type(error).__name__, str(error))
+        if found is None:
+            return self._call(command, entry)
+        log.info("adopted what had happened", extra=self._extra(entry))
+        return self._done(entry, found.value)
+
+    def _look_again(self, command: CallActivity, entry: Entry, error: Exception) -> None:
+        """Suspend until the next look; returns only when the error can never become an answer."""
+        if isinstance(error, Park):
+            self._session.park(replace(entry, due_at=None), error.gate, str(error))
+        if isinstance(error, command.activity.non_retryable):
+            return
+        waited = (self._session.now() - entry.at).total_seconds()
+        delay = (
+            error.seconds if isinstance(error, RetryAfter) else min(max(waited, LOOK_AGAIN.first), LOOK_AGAIN.longest)
+        )
+        log.warning("cannot look whether it happened: %s", error, extra=self._extra(entry))
+        due = self._session.now() + timedelta(seconds=delay)
+        self._session.suspend(replace(entry, due_at=due), Wait(due, real=True))
+
+    def _call(self, command: CallActivity, entry: Entry) -> Entry:
+        """Write the intent, make the call, and keep its result for the next commit."""
+        attempt = entry.attempt + 1
+        info = self._info(command, entry, attempt)
+        intent = replace(entry, state="started", attempt=attempt, due_at=None, at=self._session.now())
+        self._session.write(intent, hold=command.activity.timeout)
+        reach(f"call.before {command.name}")
+        try:
+            with serving(info, self._resources):
+                result = command.activity.function(*command.args, **command.kwargs)
+        except Exception as error:  # noqa: BLE001 - what an activity ends with is an outcome, decided in one place
+            return self._ended_with(command, intent, error)
+        reach(f"call.after {command.name}")
+        return self._done(intent, result)
+
+    def _ended_with(self, command: CallActivity, entry: Entry, error: Exception) -> Entry:
+        """What an error of the call means: later, in doubt, parked, again, or failed."""
+        untried = replace(entry, state="retrying", attempt=entry.attempt - 1)
+        if isinstance(error, RetryAfter):
+            self._wait(untried, error.seconds, error, real=True)
+        if isinstance(error, Park):
+            self._session.park(untried, error.gate, str(error))
+        if isinstance(error, InDoubt) and command.activity.verify is not None:
+            self._wait(entry, max(error.settle, LOOK_AGAIN.first), error, real=True)
+        delay = command.activity.retry.delay(entry.attempt)
+        if isinstance(error, command.activity.non_retryable) or delay is None:
+            return self._failed(entry, type(error).__name__, str(error))
+        # Without verify a repeat is safe; with it, an unforeseen error leaves open whether the effect happened.
+        state = entry.state if command.activity.verify is not None else "retrying"
+        self._wait(replace(entry, state=state), delay, error)
+
+    def _wait(self, entry: Entry, seconds: float, error: Exception, *, real: bool = False) -> NoReturn:
+        log.info("%s: %s; again in %.3g s", type(error).__name__, error, seconds, extra=self._extra(entry))
+        due = self._session.now() + timedelta(seconds=seconds)
+        self._session.suspend(replace(entry, due_at=due), Wait(due, real=real))
+
+    def _transact(self, step: int, command: CallActivity, entry: Entry | None) -> Entry:
+        attempt = (entry.attempt if entry else 0) + 1
+        arguments = encode_input(command.args, command.kwargs)
+        trying = Entry(
+            step, command.kind, command.name, "retrying", self._session.now(), arguments=arguments, attempt=attempt
+        )
+
+        def work(connection: Connection) -> Entry:
+            result = command.activity.function(connection, *command.args, **command.kwargs)
+            return replace(trying, state="done", payload=encode(result), at=self._session.now())
+
+        try:
+            with serving(ActivityInfo(*self._key(step), attempt, command.activity.timeout), self._resources):
+                return self._session.transact(work)
+        except Exception as error:  # noqa: BLE001 - as in _call
+            delay = command.activity.retry.delay(attempt)
+            if isinstance(error, NotSerializable) or delay is None:
+                return self._failed(trying, type(error).__name__, str(error))
+            self._wait(trying, delay, error)
+
+    def _done(self, entry: Entry, result: Any) -> Entry:
+        try:
+            payload = encode(result)
+        except NotSerializable as error:
+            return self._failed(entry, "NotSerializable", str(error))
+        return self._session.keep(replace(entry, state="done", payload=payload, due_at=None, at=self._session.now()))
+
+    def _failed(self, entry: Entry, error: str, message: str) -> Entry:
+        log.warning("%s: %s", error, message, extra=self._extra(entry))
+        payload = encode({"error": error, "message": message[:2000]})
+        return self._session.keep(replace(entry, state="failed", payload=payload, due_at=None, at=self._session.now()))
+
+    def _info(self, command: CallActivity, entry: Entry, attempt: int) -> ActivityInfo:
+        """The call's facts. Its time is shorter than what is left of the lease, or it is not begun at all."""
+        remaining = self._lease.remaining()
+        if remaining < LEAST_LEASE_S:
+            log.warning("lease too short for an effect: %.2f s left", remaining, extra=self._extra(entry))
+            raise Abandoned
+        timeout = min(command.activity.timeout, remaining - LEASE_MARGIN_S)
+        return ActivityInfo(*self._key(entry.step), attempt, timeout)
+
+    def _key(self, step: int) -> tuple[str, int, int]:
+        return self._session.claim.workflow_id, self._session.claim.run, step
+
+    def _extra(self, entry: Entry) -> dict[str, Any]:
+        workflow_id, run, step = self._key(entry.step)
+        return {"workflow_id": workflow_id, "run": run, "step": step, "activity": entry.name, "attempt": entry.attempt}

@@ -1,0 +1,86 @@
+"""Hints that something is due: at once within the process, by LISTEN/NOTIFY between processes. Polling is underneath,
+so a lost hint costs a moment and nothing else."""
+
+import logging
+import select
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from durable.postgres.database import Database
+
+log = logging.getLogger(__name__)
+CHANNEL = "durable_due"
+COALESCE_S = 0.01
+RECONNECT_S = 1.0
+LISTEN_S = 5.0
+
+
+class Notifier:
+    """Tells other processes that something is due: many calls within a moment become one NOTIFY.
+
+    NOTIFY takes a lock over all commits of the database, so it stands outside of every transaction that matters.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asked = threading.Event()
+        self._thread = threading.Thread(target=self._notify_when_asked, name="durable-notify", daemon=True)
+
+    def start(self) -> None:
+        """Begin to pass hints on."""
+        self._thread.start()
+
+    def __call__(self) -> None:
+        """Hint, without waiting."""
+        self._asked.set()
+
+    def _notify_when_asked(self) -> None:
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            try:
+                with self._database.reading() as connection:
+                    connection.execute(text(f"NOTIFY {CHANNEL}"))
+            except SQLAlchemyError as error:
+                log.warning("hint not sent: %s", type(error).__name__)
+            threading.Event().wait(COALESCE_S)
+
+
+class Listener:
+    """Calls `on_hint` for every hint of another process, on a connection of its own."""
+
+    def __init__(self, database: Database, on_hint: Callable[[], None]) -> None:
+        self._database = database
+        self._on_hint = on_hint
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._listen_until_stopped, name="durable-listen", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening at the next occasion; does not wait."""
+        self._stopping.set()
+
+    def _listen_until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("not listening, polling only: %s", type(error).__name__)
+                self._stopping.wait(RECONNECT_S)
+
+    def _listen(self) -> None:
+        with self._database.reading() as connection:
+            connection.execute(text(f"LISTEN {CHANNEL}"))
+            raw: Any = connection.connection.dbapi_connection
+            while not self._stopping.is_set():
+                if select.select([raw], [], [], LISTEN_S)[0]:
+                    raw.poll()
+                    raw.notifies.clear()
+                    self._on_hint()

@@ -1,0 +1,303 @@
+"""PostgreSQL as the runtime of one claimed run: it answers what history does not hold, and writes what happened.
+
+The result of step k is kept back until the intent of step k+1 and committed with it. When the next verb is not reached
+soon, `flush_if_older` commits it alone.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from durable.errors import Abandoned, Suspended
+from durable.model import CallActivity, Claim, Command, Entry, Receive, Sleep
+from durable.postgres import gates, journal
+from durable.postgres.database import Database, is_away
+from durable.postgres.journal import Disposition, FenceLost, Hold, ParkAt, Wait
+from durable.replay import Completed, Continued, Divergence, Failed, GivenUp, Outcome, Waiting
+from durable.serde import encode
+from durable.worker.effects import Effects
+from durable.worker.lease import Lease
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+CLAIM_HOLD_S = 60.0
+MOST_ATTEMPTS = 10
+DATABASE_RETRY_S = 0.2
+
+
+class _WorkFailed(Exception):
+    """The author's part of a transaction raised; its error is the cause."""
+
+
+class Session:
+    """One claim in one thread. `stopping` is set when the worker shuts down: the run is then given back at the next verb."""
+
+    def __init__(
+        self,
+        database: Database,
+        claim: Claim,
+        lease: Lease,
+        resources: Mapping[type, Any],
+        stopping: threading.Event,
+        claimed_at: float,
+    ) -> None:
+        self.claim = claim
+        self._database = database
+        self._lease = lease
+        self._stopping = stopping
+        self._claimed_at = claimed_at
+        self._effects = Effects(self, lease, resources)
+        self._lock = threading.RLock()
+        self._kept: dict[int, Entry] = {}
+        self._kept_since = 0.0
+        self._status: str | None = None
+        self._lost = False
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The engine's time: the claim's, moved on by the monotonic clock. Never behind the database's."""
+        return self.claim.now + timedelta(seconds=time.monotonic() - self._claimed_at)
+
+    # --- the replay core's Runtime ----------------------------------------------------------------------------------
+
+    def set_status(self, value: str) -> None:
+        """Show this with the next commit."""
+        with self._lock:
+            self._status = value
+
+    def answer(self, step: int, command: Command, entry: Entry | None) -> Entry:
+        """Answer a command in place, or suspend."""
+        if self._stopping.is_set() or self._lost:
+            raise Abandoned
+        match command:
+            case Sleep():
+                return self._sleep(step, command, entry)
+            case Receive():
+                return self._receive(step, command, entry)
+            case CallActivity():
+                return self._effects.answer(step, command, entry)
+
+    def _sleep(self, step: int, command: Sleep, entry: Entry | None) -> Entry:
+        started = entry or Entry(step, command.kind, command.name, "started", self.now(), "null")
+        due = started.due_at or self.now() + timedelta(seconds=command.seconds)
+        if due <= self.now():
+            return self.keep(replace(started, state="done", due_at=due, at=self.now()))
+        self.suspend(replace(started, due_at=due), Wait(due))
+
+    def _receive(self, step: int, command: Receive, entry: Entry | None) -> Entry:
+        def decide(connection: Connection) -> Entry | None:
+            now = journal.lock(connection, self.claim)
+            started = entry or Entry(step, command.kind, command.name, "started", now, due_at=_deadline(command, now))
+            taken = journal.take_signal(connection, self.claim, command, step)
+            over = started.due_at is not None and started.due_at <= now
+            if taken is None and not over:
+                wait = Wait(started.due_at, listening=True)
+                journal.write(connection, self.claim, self._with_kept(started), wait, status=self._status)
+                return None
+            payload = "null" if taken is None else _encoded_signal(*taken)
+            done = replace(started, state="done", payload=payload, at=max(now, self.now()))
+            journal.write(connection, self.claim, self._with_kept(done), self._hold(), status=self._status)
+            return done
+
+        with self._lock:
+            answered = self._once("receive", decide)
+            self._forget_kept()
+        if answered is None:
+            raise Suspended
+        return answered
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def keep(self, entry: Entry) -> Entry:
+        """Keep an entry back for the next commit; returns it."""
+        with self._lock:
+            self._kept[entry.step] = entry
+            self._kept_since = time.monotonic()
+        return entry
+
+    def write(self, entry: Entry, *, hold: float = 0.0) -> None:
+        """Commit an entry, with what was kept back, and go on holding the claim for `hold` seconds more than usual."""
+        self._write([entry], self._hold(hold))
+
+    def suspend(self, entry: Entry, disposition: Disposition) -> NoReturn:
+        """Commit an entry and give the thread back."""
+        self._write([entry], disposition)
+        raise Suspended
+
+    def park(self, entry: Entry, gate: str, reason: str) -> NoReturn:
+        """Close a gate, commit an entry and wait there."""
+
+        def close_and_park(connection: Connection) -> None:
+            gates.close(connection, gate, reason)
+            journal.write(connection, self.claim, self._with_kept(entry), ParkAt(gate), status=self._status)
+
+        with self._lock:
+            self._once("park", close_and_park)
+            self._forget_kept()
+        log.warning("parked at the gate %s: %s", gate, reason, extra={"workflow_id": self.claim.workflow_id})
+        raise Suspended
+
+    def transact(self, work: Callable[[Connection], Entry]) -> Entry:
+        """Run `work` in the transaction that stores the entry it returns, exactly once.
+
+        An error of `work` is raised and everything rolled back; when the database went away in the middle the run is
+        given up, because only a fresh read can tell whether the commit came through.
+        """
+
+        def in_one(connection: Connection) -> Entry:
+            journal.lock(connection, self.claim)
+            try:
+                with connection.begin_nested():
+                    entry = work(connection)
+            except Exception as error:
+                raise _WorkFailed from error
+            journal.write(connection, self.claim, self._with_kept(entry), self._hold(), status=self._status)
+            return entry
+
+        with self._lock:
+            try:
+                entry = self._once("transaction", in_one)
+            except _WorkFailed as failed:
+                error = failed.__cause__
+                if not isinstance(error, Exception) or is_away(error):
+                    self._lose(failed)
+                raise error from None
+            self._forget_kept()
+        return entry
+
+    def flush(self) -> None:
+        """Commit what is kept back."""
+        with self._lock:
+            if self._kept or self._status is not None:
+                self._write([], self._hold())
+
+    def flush_if_older(self, seconds: float) -> None:
+        """Commit what has been kept back for longer than this; never raises, the run finds out at its next verb."""
+        if not self._kept or time.monotonic() - self._kept_since < seconds or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self.flush()
+        except Abandoned:
+            self._lost = True
+        finally:
+            self._lock.release()
+
+    def conclude(self, outcome: Outcome) -> Claim | None:
+        """Write how the pass ended. Returns the claim of the next run when the workflow continued as new."""
+        with self._lock:
+            match outcome:
+                case Waiting():
+                    return None
+                case GivenUp():
+                    self._give_up()
+                    raise Abandoned
+                case Divergence(message):
+                    self.pause(message)
+                    return None
+                case Continued(input_):
+                    return self._continue(input_)
+                case Completed(result):
+                    self._end(outcome="completed", result=result)
+                case Failed(error, message, detail):
+                    log.error("failed with %s: %s", error, message, extra={"workflow_id": self.claim.workflow_id})
+                    self._end(outcome="failed", error=detail, reason=f"{error}: {message}")
+        return None
+
+    def pause(self, reason: str) -> None:
+        """Stop the workflow until an operator resumes it."""
+        log.error("paused: %s", reason, extra={"workflow_id": self.claim.workflow_id})
+        self._write([], journal.Pause(reason))
+
+    def _end(self, **values: Any) -> None:
+        def end(connection: Connection) -> bool:
+            now = journal.lock(connection, self.claim)
+            journal.write(connection, self.claim, self._with_kept(), self._hold())
+            return journal.end(connection, self.claim, now, status=self._status, **values)
+
+        again = self._once("complete", end)
+        self._forget_kept()
+        if again:
+            log.info("a signal came with the end: next run", extra={"workflow_id": self.claim.workflow_id})
+
+    def _continue(self, input_: str) -> Claim:
+        def go_on(connection: Connection) -> datetime:
+            now = journal.lock(connection, self.claim)
+            journal.continue_as_new(connection, self.claim, now, input_, status=self._status, hold=CLAIM_HOLD_S)
+            return now
+
+        now = self._once("continue", go_on)
+        self._forget_kept()
+        return replace(self.claim, run=self.claim.run + 1, input=input_, history={}, created_at=now)
+
+    def _give_up(self) -> None:
+        if not self._lost:
+            try:
+                self.flush()
+            except Abandoned:
+                return
+
+    def _hold(self, more: float = 0.0) -> Hold:
+        return Hold(CLAIM_HOLD_S + more)
+
+    def _with_kept(self, *entries: Entry) -> list[Entry]:
+        return list((self._kept | {entry.step: entry for entry in entries}).values())
+
+    def _forget_kept(self) -> None:
+        self._kept.clear()
+        self._status = None
+
+    def _write(self, entries: list[Entry], disposition: Disposition) -> None:
+        def store(connection: Connection) -> None:
+            journal.write(connection, self.claim, self._with_kept(*entries), disposition, status=self._status)
+
+        with self._lock:
+            self._patiently(store)
+            self._forget_kept()
+
+    def _patiently(self, store: Callable[[Connection], None]) -> None:
+        """One fenced upsert: repeated while the database is away, as long as the lease is ours."""
+        while True:
+            try:
+                with self._database.statement("journal") as connection:
+                    return store(connection)
+            except FenceLost as lost:
+                self._lose(lost)
+            except SQLAlchemyError as error:
+                if not is_away(error) or self._lease.remaining() <= 0 or self._stopping.wait(DATABASE_RETRY_S):
+                    self._lose(error)
+
+    def _once(self, label: str, work: Callable[[Connection], T]) -> T:
+        """One transaction that may not be repeated blindly: when it fails, only a fresh read tells what is true."""
+        try:
+            with self._database.transaction(label) as connection:
+                return work(connection)
+        except FenceLost as lost:
+            self._lose(lost)
+        except SQLAlchemyError as error:
+            self._lose(error)
+
+    def _lose(self, error: Exception) -> NoReturn:
+        self._lost = True
+        what = "fence lost" if isinstance(error, FenceLost) else "given up"
+        log.warning("%s: %s", what, error, extra={"workflow_id": self.claim.workflow_id, "fence": self.claim.fence})
+        raise Abandoned from error
+
+
+def _deadline(command: Receive, now: datetime) -> datetime | None:
+    if command.seconds is not None:
+        return now + timedelta(seconds=command.seconds)
+    return command.until
+
+
+def _encoded_signal(signal: Any, payload: str) -> str:
+    """The signal with its payload spliced in, without decoding what may be large."""
+    head = encode(signal)
+    return head.replace('"payload":null', f'"payload":{payload}', 1)

@@ -1,0 +1,87 @@
+"""What recurs, ticked by APScheduler in memory: reaping what the dead left, opening for strays, pruning.
+
+Nothing here has to happen at a certain time; what has to (heartbeat, timers) has a thread of its own.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from durable.client import Client
+from durable.postgres import gates, scheduling
+from durable.postgres.database import Database
+from durable.postgres.pruning import prune
+from durable.worker.lease import Lease, is_gone
+
+log = logging.getLogger(__name__)
+BATCH = 1000
+KEEP = {"deliveries": timedelta(days=7), "signals": timedelta(days=30), "runs": timedelta(days=30)}
+
+
+class Upkeep:
+    """The recurring duties of one worker. `on_due` is called when something became due by them."""
+
+    def __init__(self, database: Database, lease: Lease, on_due: Callable[[], None]) -> None:
+        self._database = database
+        self._lease = lease
+        self._on_due = on_due
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+    def start(self, reap_every: float) -> None:
+        """Begin to tick; `reap_every` is in seconds."""
+        self._every(reap_every, self.reap)
+        self._every(15, self.wake_strays)
+        self._every(600, self.prune)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop ticking; does not wait for a duty under way."""
+        self._scheduler.shutdown(wait=False)
+
+    def reap(self) -> int:
+        """Return the work of dead workers: of this host those whose process is gone, of others whose lease ran out."""
+        with self._database.reading() as connection:
+            peers = scheduling.peers(connection, self._lease.process.host)
+        gone = [worker for worker, process in peers.items() if worker != self._lease.worker and is_gone(process)]
+        total = 0
+        while True:
+            with self._database.transaction("reap") as connection:
+                returned = scheduling.reclaim(connection, gone, most=BATCH)
+            total += len(returned)
+            for workflow_id in returned:
+                log.info("taken over from a dead worker", extra={"workflow_id": workflow_id})
+            if len(returned) < BATCH:
+                break
+        if total:
+            self._on_due()
+        return total
+
+    def wake_strays(self) -> None:
+        """Wake what was parked in the very moment its gate was opened."""
+        with self._database.reading() as connection:
+            names = gates.strayed(connection)
+        for name in names:
+            Client(self._database, hint=self._on_due).wake_parked(name)
+
+    def prune(self) -> None:
+        """Forget what is old, batch by batch."""
+        for what, age in KEEP.items():
+            while True:
+                with self._database.transaction("prune") as connection:
+                    gone = prune(connection, what, age, most=BATCH)
+                if gone < BATCH:
+                    break
+
+    def _every(self, seconds: float, duty: Callable[[], object]) -> None:
+        def tolerant() -> None:
+            try:
+                duty()
+            except SQLAlchemyError as error:
+                log.warning("%s: %s", duty.__name__, type(error).__name__)
+
+        self._scheduler.add_job(tolerant, "interval", seconds=seconds, id=duty.__name__)

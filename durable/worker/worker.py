@@ -1,0 +1,109 @@
+"""One worker: a lease, slots, a claimer, a dispatcher and upkeep, started and stopped together."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from durable.definitions import Workflow
+from durable.intake import Router
+from durable.postgres import scheduling
+from durable.postgres.database import Database
+from durable.worker.claimer import Claimer
+from durable.worker.dispatcher import Dispatcher
+from durable.worker.hints import Listener, Notifier
+from durable.worker.lease import Lease
+from durable.worker.runner import Runner
+from durable.worker.upkeep import Upkeep
+
+log = logging.getLogger(__name__)
+REAPS_PER_LEASE = 2
+RESERVED_CONNECTIONS = 6
+
+
+class Worker:
+    """Runs the given workflows and applies the deliveries of the given sources.
+
+    `resources` are what activities get by `resource(…)`, by class. `slots` bounds the runs at one time, `lease` is in
+    seconds. The database's pool needs `slots` + 6 connections for none to wait.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        workflows: Sequence[Workflow[..., Any]],
+        resources: Mapping[type, Any] | None = None,
+        routes: Mapping[str, Router] | None = None,
+        slots: int = 8,
+        lease: float = 5.0,
+    ) -> None:
+        by_name = {workflow.name: workflow for workflow in workflows}
+        if len(by_name) != len(workflows):
+            raise ValueError(f"two workflows have the same name: {sorted(workflow.name for workflow in workflows)}")
+        self._database = database
+        self._lease = Lease(database, lease)
+        self._notifier = Notifier(database)
+        self._runner = Runner(database, self._lease, by_name, resources or {}, slots, on_free=self._slot_is_free)
+        self._claimer = Claimer(database, self._lease, self._runner, sorted(by_name))
+        self._dispatcher = Dispatcher(database, routes or {}, on_due=self._something_is_due)
+        self._listener = Listener(database, self.wake)
+        self._upkeep = Upkeep(database, self._lease, self._something_is_due)
+        self._reap_every = lease / REAPS_PER_LEASE
+        self._running = False
+
+    def start(self) -> None:
+        """Register, take over from a dead predecessor, and begin to work."""
+        self._lease.start()
+        self._upkeep.reap()
+        self._runner.start()
+        self._notifier.start()
+        self._listener.start()
+        self._claimer.start()
+        self._dispatcher.start()
+        self._upkeep.start(self._reap_every)
+        self._running = True
+        log.info("worker started", extra={"worker": self._lease.worker})
+
+    def stop(self, grace: float = 3.0) -> None:
+        """Stop: claim nothing more, give back what waits for its next verb, let calls under way end for `grace` seconds
+        and leave what still runs then in doubt, for others to look into."""
+        self._running = False
+        self._upkeep.stop()
+        self._listener.stop()
+        self._dispatcher.stop()
+        self._claimer.stop()
+        all_ended = self._runner.stop(grace)
+        self._lease.stop()
+        try:
+            with self._database.transaction("retire") as connection:
+                left = scheduling.retire(connection, self._lease.worker)
+        except SQLAlchemyError as error:
+            log.warning("not retired, the lease will run out: %s", type(error).__name__)
+            return
+        for workflow_id in left:
+            log.warning("left in doubt", extra={"workflow_id": workflow_id})
+        log.info("worker stopped", extra={"worker": self._lease.worker, "all_ended": all_ended})
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether this worker runs and its lease is fresh."""
+        return self._running and self._lease.remaining() > 0
+
+    @property
+    def hint(self) -> Callable[[], None]:
+        """What to call when something became due: wakes this worker, and others by NOTIFY."""
+        return self._something_is_due
+
+    def wake(self) -> None:
+        """Look for due work and waiting deliveries now."""
+        self._claimer.wake()
+        self._dispatcher.wake()
+
+    def _slot_is_free(self) -> None:
+        self._claimer.wake()
+
+    def _something_is_due(self) -> None:
+        self.wake()
+        self._notifier()
