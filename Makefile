@@ -1,0 +1,42 @@
+# Every target sets up what it needs and is quick the second time. `make help` lists them.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+STAMP := .venv/.synced
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test lint format mutants bench
+
+help: ## What there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Install what is locked into .venv, and the stand-ins of the demo and the tests
+	@$(PYTHON) -m bot.demo.standins
+
+$(STAMP): uv.lock pyproject.toml
+	@UV=$$(.ci/uv) && "$$UV" sync --locked --quiet
+	@touch $@
+
+demo: setup ## The whole job on real parts, with a crash in the middle (ONCE=1: unattended, exits 0 only if all held)
+	@$(PYTHON) -m bot.demo $(if $(ONCE),--once) $(ARGS)
+
+run: $(STAMP) ## The bot in production shape on this machine, with the settings in the environment or .env
+	@$(PYTHON) -m bot serve $(ARGS)
+
+test: setup ## Every tier of tests (ARGS="-k reminder" for some)
+	@$(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
+
+lint: $(STAMP) ## Format, lint, types, import law
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m mypy bot handlers integrations durable config tests
+	@.venv/bin/lint-imports --no-timing
+
+format: $(STAMP) ## Mend what ruff can mend
+	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format --quiet .
+
+mutants: setup ## Plant ten bugs, one after the other: each has to turn a test red
+	@$(PYTHON) -m tests.mutants $(ARGS)
+
+bench: $(STAMP) ## Measure the engine on this machine's PostgreSQL, fsync on
+	@$(PYTHON) -m tests.benchmarks $(ARGS)
