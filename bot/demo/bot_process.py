@@ -47,6 +47,11 @@ class BotProcess:
         return self._running.pid
 
     @property
+    def running_pid(self) -> int | None:
+        """The process id while it runs, else None; also before its first start."""
+        return self.pid if self._process is not None and self.exit_code is None else None
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs, negative for the signal that ended it."""
         return self._running.poll()
