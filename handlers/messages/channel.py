@@ -104,6 +104,15 @@ def closed(pull_request: PullRequest, by: Person | None, people: People) -> Mess
     )
 
 
+def gone(pull_request: PullRequest) -> Message:
+    """The last message when GitHub shows the pull request to us no longer (404, or access was withdrawn)."""
+    text = f"GitHub no longer shows {link_to(pull_request)} to Vigil: it was deleted, or access was withdrawn."
+    return Message(
+        f"{reference(pull_request.ref)} is no longer watched",
+        (section(text), context("It is no longer watched, and this channel will be archived.")),
+    )
+
+
 def reopened(pull_request: PullRequest, turn: Turn, people: People) -> Message:
     """Said when a pull request is reopened before its channel was archived."""
     return _news(pull_request, "was *reopened*. Reminders start afresh.", "was reopened", turn, people)

@@ -90,6 +90,7 @@ SAID: dict[str, Callable[[], Message | Reply]] = {
     "merged": lambda: channel.closed(replace(PLAIN, state="closed", merged=True), Person("octocat"), PEOPLE),
     "closed": lambda: channel.closed(replace(PLAIN, state="closed"), Person("ben"), PEOPLE),
     "closed_unseen": lambda: channel.closed(replace(PLAIN, state="closed"), None, PEOPLE),
+    "gone": lambda: channel.gone(HOSTILE),
     "reopened": lambda: channel.reopened(PLAIN, turn_of(PLAIN), PEOPLE),
     "resumed": lambda: channel.resumed(PLAIN, turn_of(PLAIN), PEOPLE),
     "paused": lambda: channel.paused(HOSTILE),
