@@ -1,0 +1,161 @@
+"""How a watch's memory changes: order of deliveries, turns, people, what is shown."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from durable.serde import decode, encode
+from handlers.turns import turn_of
+from handlers.watch_state import Guest, Look, Rules, Watch, begins_again, newest, shown, wants_look
+from integrations.github.api import Person, PullRequest, PullRequestEvent, Review
+from tests.unit.handlers.sample import HEAD, NOON, OPEN, after, delivery, review
+
+BEN = Person("ben")
+APPROVED = (Review(BEN, "approved", NOON, HEAD),)
+CLOSED = after(10, state="closed")
+STATE = Watch("pr:github.com:acme:api:42", OPEN, "opened")
+
+
+def test_the_later_state_wins_and_the_earlier_one_changes_nothing() -> None:
+    assert newest(OPEN, CLOSED).state == "closed"
+    assert newest(CLOSED, OPEN).state == "closed"
+    reopened = after(20)
+    assert newest(CLOSED, reopened).state == "open"
+    assert newest(reopened, CLOSED).state == "open"
+
+
+def test_in_the_same_second_closed_beats_open_in_either_order() -> None:
+    tied = after(10)
+    assert newest(CLOSED, tied).state == "closed"
+    assert newest(tied, CLOSED).state == "closed"
+
+
+def test_in_the_same_second_a_delivery_that_says_reopened_is_believed() -> None:
+    assert newest(CLOSED, after(10), reopened=True).state == "open"
+
+
+def test_in_the_same_second_the_one_seen_last_wins() -> None:
+    assert newest(after(10), after(10, reviewers=(BEN,))).reviewers == (BEN,)
+
+
+def test_a_delivery_without_reviews_and_sizes_forgets_none() -> None:
+    read = replace(OPEN, reviews=APPROVED, additions=3, deletions=2, changed_files=1)
+    heard = newest(read, after(10, title="New"))
+    assert (heard.title, heard.reviews, heard.additions, heard.changed_files) == ("New", APPROVED, 3, 1)
+
+
+def test_a_stale_read_still_brings_its_reviews() -> None:
+    heard = newest(CLOSED, replace(OPEN, reviews=APPROVED))
+    assert (heard.state, heard.reviews) == ("closed", APPROVED)
+
+
+def test_merged_is_not_forgotten_for_a_state_that_does_not_say() -> None:
+    merged = after(10, state="closed", merged=True)
+    assert newest(merged, CLOSED).merged
+    assert newest(CLOSED, merged).merged
+    assert not newest(merged, after(20)).merged
+
+
+def test_who_closed_it_is_remembered_until_it_is_reopened() -> None:
+    state = STATE.hearing(delivery("closed", CLOSED, sender="eve"))
+    assert state.closed_by == Person("eve")
+    assert state.hearing(delivery("labeled", CLOSED, sender="zoe")).closed_by == Person("eve")
+    assert state.hearing(delivery("reopened", after(20), sender="zoe")).closed_by is None
+    assert STATE.hearing(delivery("closed", replace(CLOSED, updated_at=NOON - timedelta(1)))).closed_by is None
+
+
+def test_a_look_brings_the_rules() -> None:
+    rules = Rules(every=timedelta(minutes=5))
+    assert STATE.seeing(Look(OPEN, rules)).rules == rules
+
+
+def test_a_new_turn_waits_from_now_on_and_the_same_turn_goes_on_waiting() -> None:
+    state = replace(STATE, pull_request=after(0, reviewers=(BEN,))).reckoned(NOON)
+    later = NOON + timedelta(hours=1)
+    assert state.reckoned(later).waiting_since == NOON
+    moved = replace(state, pull_request=after(0, reviews=APPROVED)).reckoned(later)
+    assert moved.waiting_since == later
+    assert moved.whose.reason == "approved"
+
+
+def test_strangers_are_the_people_who_take_part_and_were_not_asked_in() -> None:
+    robot = Person("ci[bot]", is_bot=True)
+    busy = replace(OPEN, reviewers=(BEN, robot, Person("Ann")), assignees=(Person("zoe"), BEN))
+    state = replace(STATE, pull_request=busy)
+    assert {person.login.lower() for person in state.strangers()} == {"ann", "ben", "zoe"}
+    known = replace(state, people=(Guest("BEN", "U1"), Guest("ann", None)))
+    assert [person.login for person in known.strangers()] == ["zoe"]
+    assert known.accounts == {"ben": "U1", "ann": None}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "known", "event", "looks"),
+    [
+        ("a review is read, not pieced together", OPEN, review(after(5)), True),
+        ("a late review is read as well", after(9), review(OPEN), True),
+        ("a later state speaks for itself", OPEN, delivery("review_requested", after(5, reviewers=(BEN,))), False),
+        ("an earlier state is of no interest", after(5, reviewers=(BEN,)), delivery("labeled", OPEN), False),
+        ("the same state again is nothing new", OPEN, delivery("opened", OPEN), False),
+        ("two states of one second have no order", OPEN, delivery("labeled", after(0, reviewers=(BEN,))), True),
+        ("closed in the same second is believed", after(10), delivery("closed", CLOSED), False),
+        ("reopened in the second of closed is asked twice", CLOSED, delivery("reopened", after(10)), True),
+    ],
+)
+def test_github_is_asked_when_a_delivery_alone_does_not_tell(
+    sentence: str, known: PullRequest, event: PullRequestEvent, looks: bool
+) -> None:
+    assert wants_look(known, event) is looks, sentence
+
+
+LOST = replace(STATE, outcome="channel lost: is_archived")
+OVER = replace(STATE, pull_request=CLOSED, outcome="closed")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "state", "event", "begins"),
+    [
+        ("the delivery that began it is no new beginning", LOST, delivery("opened", OPEN), False),
+        ("a label does not bring a lost channel back", LOST, delivery("labeled", after(5)), False),
+        ("reopening brings a lost channel back", LOST, delivery("reopened", after(5)), True),
+        ("an opening older than the close is late", OVER, delivery("opened", OPEN), False),
+        ("reopened after the close begins again", OVER, delivery("reopened", after(20)), True),
+        ("reopened in the second of the close begins again", OVER, delivery("reopened", after(10)), True),
+        ("a push after the close shows that reopened was lost", OVER, delivery("synchronize", after(20)), True),
+        ("a label on the closed one does not", OVER, delivery("labeled", after(20, state="closed")), False),
+    ],
+)
+def test_what_came_while_the_watch_ended(sentence: str, state: Watch, event: PullRequestEvent, begins: bool) -> None:
+    assert begins_again(state, event) is begins, sentence
+
+
+def test_the_state_survives_json_whole() -> None:
+    full = replace(
+        STATE,
+        rules=Rules(),
+        people=(Guest("ben", "U1"),),
+        turn=turn_of(OPEN),
+        waiting_since=NOON,
+        closed_by=BEN,
+        notes=("bookmark: missing_scope",),
+        pull_request=replace(OPEN, reviews=APPROVED),
+    )
+    assert decode(encode(full)) == full
+    assert decode(encode(delivery("opened", OPEN))) == delivery("opened", OPEN)
+    assert decode(encode(review(OPEN))) == review(OPEN)
+
+
+def test_what_is_shown_is_plain_json() -> None:
+    state = replace(STATE, phase="watching", pull_request=after(0, draft=True)).reckoned(NOON).scheduled(NOON, 0.0)
+    status = json.loads(json.dumps(shown(state)))
+    assert status["phase"] == "paused"
+    assert status["turn"] == {"who": ["ann"], "teams": [], "reason": "draft"}
+    assert status["next_reminder_at"] == "2026-03-02T13:00:00+00:00"
+
+
+def test_only_the_latest_notes_are_kept_and_none_twice() -> None:
+    state = STATE
+    for note in ("a", "b", "c", "c", "d", "e", "f"):
+        state = state.noting(note)
+    assert state.notes == ("b", "c", "d", "e", "f")
