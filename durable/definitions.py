@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from durable import context
 from durable.errors import OutsideWorkflow
@@ -76,16 +76,28 @@ def workflow(function: Callable[P, R]) -> Workflow[P, R]:
     return Workflow(function)
 
 
+class ActivityDecorator(Protocol):
+    """What `@activity(…)` without `verify` is: it takes a function of any signature."""
+
+    def __call__(self, function: Callable[P, R], /) -> Activity[P, R]:
+        """The function as an activity."""
+        ...
+
+
 @overload
 def activity(function: Callable[P, R], /) -> Activity[P, R]: ...
 @overload
 def activity(
     *,
-    verify: Callable[P, Found[R] | None] | None = None,
+    verify: Callable[P, Found[R] | None],
     retry: RetryPolicy = ...,
     non_retryable: tuple[type[Exception], ...] = (),
     timeout: float = 10.0,
 ) -> Callable[[Callable[P, R]], Activity[P, R]]: ...
+@overload
+def activity(
+    *, retry: RetryPolicy = ..., non_retryable: tuple[type[Exception], ...] = (), timeout: float = 10.0
+) -> "ActivityDecorator": ...
 def activity(
     function: Callable[..., Any] | None = None,
     /,
