@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 def eventually(
-    condition: Callable[[], Value],
+    condition: Callable[[], Value | None],
     *,
     within: float = 10.0,
     every: float = 0.05,

@@ -24,7 +24,7 @@ class Delivery:
 
     @property
     def body(self) -> bytes:
-        return json.dumps(self.payload, ensure_ascii=False).encode()
+        return json.dumps(self.payload).encode()
 
     def headers(self, secret: str = WEBHOOK_SECRET) -> dict[str, str]:
         """GitHub's headers, with the signature of the body."""

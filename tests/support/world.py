@@ -84,6 +84,4 @@ class World:
             assert len(found) <= 1, f"more than one channel for {repository}#{number}: {found}"
             return found[0] if found else None
 
-        found = eventually(only_one, within=within, ignoring=())
-        assert found
-        return found
+        return eventually(only_one, within=within, ignoring=())
