@@ -23,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -197,6 +198,12 @@ def list_ended_early(connection: Connection, limit: int = 20) -> list[Watched]:
     return _all(connection, wanted.order_by(pull_requests.c.updated_at.desc()).limit(limit))
 
 
+def engine_time(connection: Connection) -> datetime:
+    """The engine's time, by which reminders are due."""
+    moment: datetime = connection.execute(text("SELECT durable.now()")).scalar_one()
+    return moment
+
+
 _LARGEST = 2**63 - 1
 
 
@@ -215,6 +222,6 @@ def _watched(row: RowMapping) -> Watched:
     )
 
 
-def _storable(text: str) -> str:
+def _storable(outside: str) -> str:
     """PostgreSQL stores neither NUL nor half a surrogate pair, and GitHub may send both."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    return outside.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,7 @@
 """What `/vigil …` answers, and what it says when it cannot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from handlers.messages.text import Block, code, context, escaped, facts, link, packed, section
@@ -59,7 +59,8 @@ class ClosedGate:
 
 @dataclass(frozen=True)
 class Health:
-    """How the bot is doing. `counts` are workflows by state; `ended_early` are watches nobody merged or closed."""
+    """How the bot is doing. `counts` are workflows by state; `ended_early` are watches of what nobody merged or closed;
+    `stuck` are those that an operator has to look at."""
 
     counts: Mapping[str, int]
     workers_alive: int
@@ -68,7 +69,8 @@ class Health:
     undispatched: int = 0
     failed_deliveries: int = 0
     gates: tuple[ClosedGate, ...] = ()
-    ended_early: tuple[WatchView, ...] = field(default=())
+    ended_early: tuple[WatchView, ...] = ()
+    stuck: tuple[WatchView, ...] = ()
 
 
 def help_text(unknown: str = "") -> Reply:
@@ -119,6 +121,9 @@ def health(report: Health) -> Reply:
     if not report.workers_alive:
         blocks.append(section("*No worker is alive:* nothing happens until one is started."))
     blocks += [section(_gate(gate)) for gate in report.gates[:10]]
+    if report.stuck:
+        lines = [f"• {_linked(view)}: {escaped(view.trouble or 'unknown', 200)}" for view in report.stuck[:20]]
+        blocks += map(section, packed(["*Standing still until somebody looks*", *lines]))
     if report.ended_early:
         lines = [f"• {_linked(view)}: {escaped(view.outcome or 'unknown', 200)}" for view in report.ended_early[:20]]
         blocks += map(section, packed(["*Ended early*", *lines]))
@@ -147,6 +152,15 @@ def admins_only() -> Reply:
             )
         ],
     )
+
+
+def admin_unknown(reason: str) -> Reply:
+    """Slack does not tell us whether somebody is an admin, perhaps because it refuses our token."""
+    text = (
+        f"Slack does not say whether you are an admin: {escaped(reason, 300)}. Should it refuse Vigil's token, mend that "
+        "and everything resumes; `python -m bot doctor` and `/readyz` say more."
+    )
+    return _reply("Slack does not answer", [section(text)])
 
 
 def unavailable() -> Reply:

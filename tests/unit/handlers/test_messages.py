@@ -79,6 +79,7 @@ REPORT = replies.Health(
     failed_deliveries=1,
     gates=(replies.ClosedGate("slack", "invalid_auth: chat.postMessage", 3),),
     ended_early=(replace(VIEW, phase="ended", outcome="channel lost: is_archived"),),
+    stuck=(replace(VIEW, trouble="paused: step 3: the history has <x>"),),
 )
 
 SAID: dict[str, Callable[[], Message | Reply]] = {
@@ -107,6 +108,7 @@ SAID: dict[str, Callable[[], Message | Reply]] = {
     "which_one": replies.which_one,
     "which_one_unreadable": lambda: replies.which_one("`<!here>`"),
     "admins_only": replies.admins_only,
+    "admin_unknown": lambda: replies.admin_unknown("users.info: <invalid_auth>"),
     "unavailable": replies.unavailable,
 }
 
