@@ -1,0 +1,141 @@
+"""The HTTP side: what each route answers. All waiting (database, Slack) is done in threads, never on the event loop."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.access import CHALLENGE, Access
+from bot.health import Health
+from bot.metrics import CONTENT_TYPE, Metrics
+from bot.page import WatchedRow, watched_page
+from bot.reading import LARGEST_DELIVERY, LARGEST_SLACK_REQUEST, BodyReader, Unreadable
+from bot.security_headers import SecurityHeaders
+from bot.webhook import DeliveryDesk
+
+_DELIVERIES_AT_ONCE = 64  # each waits in a thread for the commit it shares with the others
+_SLACK_AT_ONCE = 20
+_QUESTIONS_AT_ONCE = 4
+
+
+class SlackAnswer(Protocol):
+    """What to answer Slack over HTTP."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the routes need. `slack` answers Slack's requests; None where Socket Mode does. `watched` is the page's."""
+
+    desk: DeliveryDesk
+    slack: Callable[[bytes, Mapping[str, str]], SlackAnswer] | None
+    health: Health
+    metrics: Metrics
+    watched: Callable[[], Sequence[WatchedRow]]
+    access: Access
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application. It holds no state of its own: any number of processes may serve it."""
+    app = FastAPI(
+        title="Vigil", description="A ChatOps bot that keeps watch over GitHub pull requests", version="0.1.0"
+    )
+    app.add_middleware(SecurityHeaders)
+    bodies = BodyReader()
+    _add_webhook(app, services, bodies)
+    if services.slack is not None:
+        _add_slack(app, services.slack, bodies)
+    _add_operators_routes(app, services)
+    _add_page(app, services)
+    return app
+
+
+def _add_webhook(app: FastAPI, services: Services, bodies: BodyReader) -> None:
+    deliveries_at_once = anyio.CapacityLimiter(_DELIVERIES_AT_ONCE)
+
+    @app.post("/github/webhook", summary="Deliveries of GitHub", response_class=JSONResponse)
+    async def github_webhook(request: Request) -> Response:
+        """202 after the delivery is committed, 200 for one that was taken before, 4xx for one that is refused."""
+        try:
+            async with bodies.body(request, LARGEST_DELIVERY) as body:
+                answer = await run_sync(services.desk.take, dict(request.headers), body, limiter=deliveries_at_once)
+        except Unreadable as problem:
+            services.metrics.count_delivery("refused")
+            return _problem(problem.status, problem.reason)
+        services.metrics.count_delivery(answer.outcome)
+        if answer.outcome == "refused":
+            return _problem(answer.status, answer.reason)
+        headers = {"Retry-After": "30"} if answer.status == 503 else None
+        return JSONResponse({"status": answer.word}, answer.status, headers)
+
+
+def _add_slack(app: FastAPI, slack: Callable[[bytes, Mapping[str, str]], SlackAnswer], bodies: BodyReader) -> None:
+    slack_at_once = anyio.CapacityLimiter(_SLACK_AT_ONCE)
+
+    @app.post("/slack/events", summary="Commands, interactivity and events of Slack")
+    async def slack_events(request: Request) -> Response:
+        """401 without Slack's signature, 200 for everything Vigil does not use."""
+        try:
+            async with bodies.body(request, LARGEST_SLACK_REQUEST) as body:
+                answer = await run_sync(slack, body, dict(request.headers), limiter=slack_at_once)
+        except Unreadable as problem:
+            return _problem(problem.status, problem.reason)
+        headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
+        return Response(answer.body, answer.status, headers)
+
+
+def _add_operators_routes(app: FastAPI, services: Services) -> None:
+    questions_at_once = anyio.CapacityLimiter(_QUESTIONS_AT_ONCE)
+
+    @app.get("/healthz", summary="Whether the process is up")
+    async def healthz() -> dict[str, str]:
+        """200 as long as the event loop turns."""
+        return {"status": "up"}
+
+    @app.get("/readyz", summary="Whether the bot can do its work", response_class=JSONResponse)
+    async def readyz() -> Response:
+        """Schema, database, a live worker, open gates; 503 when one of them is not as it should be."""
+        checks = await run_sync(services.health.checks, limiter=questions_at_once)
+        ready = all(check.ok for check in checks)
+        content: dict[str, Any] = {
+            "status": "ready" if ready else "not ready",
+            "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
+        }
+        return JSONResponse(content, 200 if ready else 503)
+
+    @app.get("/metrics", summary="Prometheus text")
+    async def metrics() -> Response:
+        """Counters of this process and the state of the engine."""
+        exposition = await run_sync(services.metrics.exposition, limiter=questions_at_once)
+        return Response(exposition, media_type=CONTENT_TYPE)
+
+
+def _add_page(app: FastAPI, services: Services) -> None:
+    pages_at_once = anyio.CapacityLimiter(_QUESTIONS_AT_ONCE)
+
+    @app.get("/", summary="Which pull requests are watched", response_class=HTMLResponse)
+    async def index(request: Request) -> Response:
+        """A plain list, for whoever shows the API token."""
+        if not services.access.allows(request):
+            return _problem(401, "show the token of VIGIL_API_TOKEN, as bearer or as password", CHALLENGE)
+        try:
+            rows = await run_sync(services.watched, limiter=pages_at_once)
+        except SQLAlchemyError:
+            return _problem(503, "the database is away")
+        return HTMLResponse(watched_page(rows))
+
+
+def _problem(status: int, reason: str, challenge: str | None = None) -> Response:
+    headers = {"WWW-Authenticate": challenge} if challenge else None
+    return JSONResponse({"error": reason}, status, headers)
