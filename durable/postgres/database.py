@@ -1,29 +1,44 @@
 """The one door to PostgreSQL: an engine, transactions and single statements, each passing the injection points."""
 
-from collections.abc import Iterator
+import select
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
+from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
+import psycopg2
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from durable.injection import reach
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
+LISTEN_S = 5.0
+
+
+class DatabaseAway(SQLAlchemyError):
+    """The driver lost the connection outside of a statement, where SQLAlchemy does not wrap its errors."""
 
 
 class Database:
-    """A pool of connections to one PostgreSQL, 14 or newer, driven by psycopg2.
+    """Connections to one PostgreSQL, 14 or newer, driven by psycopg2.
 
-    `url` may begin with `postgresql://`, `postgres://` or `postgresql+psycopg2://`. `pool_size` bounds the connections.
+    `url` may begin with `postgresql://`, `postgres://` or `postgresql+psycopg2://`. `pool_size` bounds the connections
+    of each of two pools: one for transactions, one for statements that commit by themselves. They are two, because to
+    switch a connection between the modes costs round trips.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
         self.url = parsed.set(drivername="postgresql+psycopg2")
-        self.engine = create_engine(
+        self.engine = self._engine(pool_size)
+        self._single = self._engine(pool_size, isolation_level="AUTOCOMMIT")
+
+    def _engine(self, pool_size: int, **options: Any) -> Engine:
+        return create_engine(
             self.url,
             pool_size=pool_size,
             max_overflow=0,
@@ -36,13 +51,13 @@ class Database:
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
             },
+            **options,
         )
-        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self, label: str, *, timeout: float | None = None) -> Iterator[Connection]:
         """One transaction, committed at the end. `timeout` in seconds bounds each of its statements."""
-        with self.engine.connect() as connection, connection.begin():
+        with _driver_errors_wrapped(), self.engine.connect() as connection, connection.begin():
             if timeout is not None:
                 connection.execute(text(f"SET LOCAL statement_timeout = {int(timeout * 1000)}"))
             yield connection
@@ -53,7 +68,7 @@ class Database:
     def statement(self, label: str) -> Iterator[Connection]:
         """A connection for one statement that commits by itself: one round trip instead of three."""
         reach(f"commit.before {label}")
-        with self._single.connect() as connection:
+        with _driver_errors_wrapped(), self._single.connect() as connection:
             yield connection
         reach(f"commit.after {label}")
 
@@ -61,21 +76,54 @@ class Database:
     def reading(self, *, timeout: float | None = None) -> Iterator[Connection]:
         """A connection that only reads. `timeout` in seconds bounds each statement, for whoever cannot wait."""
         if timeout is None:
-            with self._single.connect() as connection:
+            with _driver_errors_wrapped(), self._single.connect() as connection:
                 yield connection
             return
-        with self.engine.connect() as connection, connection.begin():
+        with _driver_errors_wrapped(), self.engine.connect() as connection, connection.begin():
             connection.execute(text(f"SET LOCAL statement_timeout = {int(timeout * 1000)}"))
             yield connection
+
+    def notify(self, channel: str) -> None:
+        """Send an empty notification, in a transaction of its own."""
+        with self.reading() as connection:
+            connection.execute(text(f"NOTIFY {channel}"))
+
+    def listen(self, channel: str, on_notice: Callable[[], None], stopping: Event) -> None:
+        """Call `on_notice` when something was notified, until `stopping` is set; on a connection of its own.
+
+        Raises an SQLAlchemy error when the connection is lost.
+        """
+        with _driver_errors_wrapped():
+            fairy = self._single.raw_connection()
+            raw: Any = fairy.dbapi_connection
+            fairy.detach()
+            try:
+                raw.cursor().execute(f"LISTEN {channel}")
+                while not stopping.is_set():
+                    if select.select([raw], [], [], LISTEN_S)[0]:
+                        raw.poll()
+                        raw.notifies.clear()
+                        on_notice()
+            finally:
+                raw.close()
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+        self._single.dispose()
+
+
+@contextmanager
+def _driver_errors_wrapped() -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise DatabaseAway(f"{type(error).__name__}: {error}") from error
 
 
 def is_away(error: BaseException) -> bool:
     """Whether the error means that the database could not be reached or dropped the connection: worth another try."""
-    if isinstance(error, PoolTimeout):
+    if isinstance(error, PoolTimeout | DatabaseAway):
         return True
     if not isinstance(error, DBAPIError):
         return False

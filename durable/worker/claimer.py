@@ -48,7 +48,7 @@ class Claimer:
     def claim_due(self) -> int:
         """Claim what is due, as far as slots are free, and set it running; returns how many that were."""
         free = self._runner.free
-        if free <= 0 or self._lease.remaining() <= 0:
+        if free <= 0 or not self._lease.is_fresh:
             return 0
         asked = time.monotonic()
         with self._database.statement("claim") as connection:
@@ -70,8 +70,8 @@ class Claimer:
                 self._wake.wait(pause)
 
     def _until_next(self) -> float:
-        """Seconds to wait at most. Without a free slot only a hint that one is free can help."""
-        if self._runner.free <= 0:
+        """Seconds to wait at most. Without a free slot, or a fresh lease, nothing that is due can be taken."""
+        if self._runner.free <= 0 or not self._lease.is_fresh:
             return POLL_S
         with self._database.reading() as connection:
             due_in = scheduling.next_due(connection, self._names)

@@ -23,8 +23,8 @@ from durable.serde import encode
 from durable.worker.lease import Lease
 
 log = logging.getLogger(__name__)
-LEAST_LEASE_S = 1.0
-LEASE_MARGIN_S = 0.5
+LEASE_SHARE = 0.9
+"""A call may take this share of what is left of the lease, so that it is over before somebody else may begin it."""
 CRASH_SETTLE_S = 0.5
 """After a crash in the middle of a call, a request that was under way may still take effect for this long."""
 
@@ -187,10 +187,10 @@ class Effects:
     def _info(self, command: CallActivity, entry: Entry, attempt: int) -> ActivityInfo:
         """The call's facts. Its time is shorter than what is left of the lease, or it is not begun at all."""
         remaining = self._lease.remaining()
-        if remaining < LEAST_LEASE_S:
+        if not self._lease.is_fresh:
             log.warning("lease too short for an effect: %.2f s left", remaining, extra=self._extra(entry))
             raise Abandoned
-        timeout = min(command.activity.timeout, remaining - LEASE_MARGIN_S)
+        timeout = min(command.activity.timeout, remaining * LEASE_SHARE)
         return ActivityInfo(*self._key(entry.step), attempt, timeout)
 
     def _key(self, step: int) -> tuple[str, int, int]:

@@ -2,12 +2,9 @@
 so a lost hint costs a moment and nothing else."""
 
 import logging
-import select
 import threading
 from collections.abc import Callable
-from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from durable.postgres.database import Database
@@ -16,7 +13,6 @@ log = logging.getLogger(__name__)
 CHANNEL = "durable_due"
 COALESCE_S = 0.01
 RECONNECT_S = 1.0
-LISTEN_S = 5.0
 
 
 class Notifier:
@@ -43,8 +39,7 @@ class Notifier:
             self._asked.wait()
             self._asked.clear()
             try:
-                with self._database.reading() as connection:
-                    connection.execute(text(f"NOTIFY {CHANNEL}"))
+                self._database.notify(CHANNEL)
             except SQLAlchemyError as error:
                 log.warning("hint not sent: %s", type(error).__name__)
             threading.Event().wait(COALESCE_S)
@@ -70,17 +65,7 @@ class Listener:
     def _listen_until_stopped(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._listen()
-            except (SQLAlchemyError, OSError) as error:
+                self._database.listen(CHANNEL, self._on_hint, self._stopping)
+            except SQLAlchemyError as error:
                 log.warning("not listening, polling only: %s", type(error).__name__)
                 self._stopping.wait(RECONNECT_S)
-
-    def _listen(self) -> None:
-        with self._database.reading() as connection:
-            connection.execute(text(f"LISTEN {CHANNEL}"))
-            raw: Any = connection.connection.dbapi_connection
-            while not self._stopping.is_set():
-                if select.select([raw], [], [], LISTEN_S)[0]:
-                    raw.poll()
-                    raw.notifies.clear()
-                    self._on_hint()

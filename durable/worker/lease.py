@@ -20,6 +20,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PROCESS_NAMESPACE = Path("/proc/self/ns/pid")
 START_TOLERANCE_S = 2
 BEATS_PER_LEASE = 5
+LEAST_SHARE = 0.2
+"""Nothing is begun with less than this share of the lease left."""
 
 
 def this_process() -> Process:
@@ -76,6 +78,11 @@ class Lease:
     def remaining(self) -> float:
         """Seconds for which this worker may surely go on, by the monotonic clock; negative when it may not."""
         return self._trusted_until - time.monotonic()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether enough of the lease is left to begin something."""
+        return self.remaining() > self._seconds * LEAST_SHARE
 
     def _register(self) -> None:
         asked = time.monotonic()
