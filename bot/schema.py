@@ -1,0 +1,9 @@
+"""Everything a database must have before the bot runs on it: the engine's tables and the bot's own."""
+
+from pathlib import Path
+
+from durable.postgres.migrate import ENGINE, Migrations
+from handlers.records import SCHEMA, metadata
+
+RECORDS = Migrations(SCHEMA, metadata, Path(__file__).parent / "migrations")
+MIGRATIONS = (ENGINE, RECORDS)
