@@ -15,6 +15,7 @@ from durable import (
     RetryAfter,
     RetryPolicy,
     activity,
+    continue_as_new,
     info,
     injection,
     resource,
@@ -265,6 +266,26 @@ def test_a_result_that_cannot_be_stored_fails_its_own_step(inline: Inline) -> No
     worker.client.start(asking, workflow_id="w")
     worker.run_until_idle()
     assert result(worker) == "NotSerializable"
+
+
+@workflow
+def posting_in_two_runs(run: int) -> str:
+    timestamp = post("hi")
+    if run == 1:
+        continue_as_new(2)
+    return timestamp
+
+
+def test_the_same_step_of_the_next_run_is_another_effect_and_adopts_nothing(
+    database: Database, inline: Inline, world: World
+) -> None:
+    worker = inline(posting_in_two_runs, resources={World: world})
+    worker.client.start(posting_in_two_runs, 1, workflow_id="w")
+    world.after = [InDoubt("the answer was lost"), InDoubt("and again")]
+    worker.run_until_idle()
+    settle(database, worker)
+    settle(database, worker)
+    assert (world.posted, result(worker)) == (["w/1/1", "w/2/1"], "ts-2")
 
 
 @transaction

@@ -1,0 +1,128 @@
+"""The bugs: where each is planted, and which tests are asked whether they notice."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In `file`, `sound` (found exactly once) becomes `broken`."""
+
+    file: str
+    sound: str
+    broken: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug by its name, the edits that plant it, and the tests to run against it."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+def mutated(edit: Edit) -> str:
+    """The file's text with the bug in it. Raises `ValueError` when the sound text is not there exactly once."""
+    text = (ROOT / edit.file).read_text(encoding="utf-8")
+    if text.count(edit.sound) != 1:
+        raise ValueError(f"{edit.file} holds {text.count(edit.sound)} times, and not once: {edit.sound!r}")
+    return text.replace(edit.sound, edit.broken)
+
+
+STEPS = "tests/integration/durable/test_steps.py"
+WAITING = "tests/integration/durable/test_waiting.py"
+WORKER = "tests/integration/durable/test_worker.py"
+INTAKE = "tests/integration/durable/test_intake.py"
+
+MUTANTS = (
+    Mutant(
+        "no fence",
+        (
+            Edit(
+                "durable/postgres/journal.py",
+                "    WHERE key = :key AND fence = :fence AND state = 'running' RETURNING key\n",
+                "    WHERE key = :key AND :fence > 0 RETURNING key\n",
+            ),
+        ),
+        (WORKER,),
+    ),
+    Mutant(
+        "no verify",
+        (
+            Edit(
+                "durable/worker/effects.py",
+                '        if entry.state == "started":\n            return self._settle(command, entry)\n',
+                "",
+            ),
+        ),
+        (STEPS,),
+    ),
+    Mutant(
+        "no deduplication",
+        (
+            Edit("durable/postgres/deliveries.py", "    WHERE deliveries.state = 'failed'\n", ""),
+            Edit(
+                "durable/postgres/commands.py",
+                "SELECT 1 FROM durable.inbox WHERE",
+                "SELECT 1 FROM durable.inbox WHERE false AND",
+            ),
+        ),
+        (INTAKE, WAITING),
+    ),
+    Mutant(
+        "no signature check",
+        (
+            Edit(
+                "integrations/github/webhook.py",
+                "    return hmac.compare_digest(expected,",
+                "    return bool(expected) or hmac.compare_digest(expected,",
+            ),
+        ),
+        ("tests/unit/test_github_webhook.py",),
+    ),
+    Mutant(
+        "key without run",
+        (Edit("durable/model.py", "{self.workflow_id}/{self.run}/{self.step}", "{self.workflow_id}/{self.step}"),),
+        (STEPS,),
+    ),
+    Mutant(
+        "no escape",
+        (Edit("handlers/messages/text.py", "_ENTITIES.get(letter, letter)", "letter"),),
+        ("tests/unit/handlers",),
+    ),
+    Mutant(
+        "timer from now instead of due time",
+        (
+            Edit(
+                "durable/worker/session.py",
+                "due = started.due_at or self.now() + timedelta(seconds=command.seconds)",
+                "due = self.now() + timedelta(seconds=command.seconds)",
+            ),
+        ),
+        (WAITING,),
+    ),
+    Mutant(
+        "reminders that stop after a restart",
+        (
+            Edit(
+                "durable/postgres/scheduling.py",
+                "UPDATE durable.workflows w SET state = 'waiting', wake_at = (SELECT durable.now()), worker_id = NULL,",
+                "UPDATE durable.workflows w SET state = 'waiting', wake_at = NULL, worker_id = NULL,",
+            ),
+        ),
+        (WORKER,),
+    ),
+    Mutant(
+        "inbox dropped at the end",
+        (Edit("durable/postgres/journal.py", "    if waiting is None:\n", "    if waiting is None or waiting:\n"),),
+        (WAITING,),
+    ),
+    Mutant(
+        "retry on a lost answer",
+        (Edit("integrations/slack/calls.py", "            retry_handlers=[],", "            #"),),
+        ("tests/integration/test_slack_client_faults.py",),
+    ),
+)
