@@ -1,13 +1,15 @@
 """Watches GitHub and Slack over the stand-ins' own interfaces and writes down what changed. It never asks the bot."""
 
+import json
 import re
 from datetime import UTC, datetime
+from html import unescape
 from threading import Event, Thread
 
 from bot.demo.ledger import Ledger, Reminder, Watched
 from bot.demo.rest import RestError
 from bot.demo.slack_world import Message, SlackWorld, SlackWorldError
-from bot.demo.standins import StandIns
+from bot.demo.standins import SentDelivery, StandIns
 
 _EVERY = 0.15
 _COUNT = re.compile(r"\breminder (\d+)\b")
@@ -67,8 +69,7 @@ class Observer:
             self._answered.add(delivery.id)
             self._ledger.add(
                 "github" if delivery.status < 300 else "trouble",
-                f"{delivery.event}{f' {delivery.action}' if delivery.action else ''} delivered, "
-                f"answered {delivery.status}",
+                f"delivery {_what(delivery)} was answered {delivery.status}",
             )
 
     def _look_into(self, watched: Watched) -> None:
@@ -85,7 +86,7 @@ class Observer:
     def _announce(self, watched: Watched, post: Message) -> None:
         counted = _COUNT.search(post.words)
         if counted is None:
-            self._ledger.add("slack", f"#{watched.channel}: {post.text.splitlines()[0][:90]}")
+            self._ledger.add("slack", f"#{watched.channel}: {unescape(post.text)}")
             return
         mentioned = dict.fromkeys(_MENTION.findall(post.words))
         names = tuple(self._names.get(identity, identity) for identity in mentioned)
@@ -96,3 +97,12 @@ class Observer:
         self._ledger.add(
             "reminder", f"reminder {reminder.number} of {watched.reference} to {', '.join(names) or 'nobody'}"
         )
+
+
+def _what(delivery: SentDelivery) -> str:
+    """`pull_request.opened of acme/api#1`."""
+    payload = json.loads(delivery.body)
+    name = f"{delivery.event}.{delivery.action}" if delivery.action else delivery.event
+    if "pull_request" not in payload:
+        return name
+    return f"{name} of {payload['repository']['full_name']}#{payload['pull_request']['number']}"
