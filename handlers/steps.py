@@ -81,8 +81,8 @@ def is_lost(failure: ActivityFailed) -> bool:
 
 
 def why(failure: ActivityFailed) -> str:
-    """The outcome that a failure for good leads to. Slack's word for it is the last one of its message."""
-    slacks_word = failure.message.rpartition(": ")[2]
+    """The outcome that a failure for good leads to. Slack's word for it follows the method in the message."""
+    slacks_word = failure.message.partition(": ")[2]
     match failure.error:
         case "ChannelGone":
             return f"channel lost: {slacks_word}"
