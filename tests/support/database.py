@@ -9,6 +9,10 @@ import psycopg2
 from psycopg2 import sql
 from sqlalchemy.engine import URL, make_url
 
+from bot.schema import MIGRATIONS
+from durable.postgres import Database
+from durable.postgres.migrate import upgrade
+
 _TEMPLATE = "vigil_template"
 _numbers = itertools.count(1)
 
@@ -76,10 +80,8 @@ class Databases:
 
 def _migrate(url: str) -> None:
     """Bring the schema of the engine and of the bot up to date."""
-    from durable.postgres import Database, migrate  # noqa: PLC0415 - lazily: tests of pure code load no database
-
     database = Database(url)
     try:
-        migrate.upgrade(database)
+        upgrade(database, MIGRATIONS)
     finally:
         database.close()

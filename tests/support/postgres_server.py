@@ -22,6 +22,9 @@ _QUICK = {
     "autovacuum_naptime": "10min",
 }
 _PREFIX = "vigil-tests-"
+# Until the process ends: the worker that started the server may leave before the others, and a forgotten child is
+# a warning, which is an error here.
+_kept: list[EmbeddedPostgres] = []
 
 
 def session_folder(controller: int) -> Path:
@@ -33,7 +36,9 @@ def session_folder(controller: int) -> Path:
 def session_server(folder: Path) -> Iterator[str]:
     """The session's server, by the address of its database `postgres`. The first worker starts it, the last stops it."""
     folder.mkdir(mode=0o755, exist_ok=True)
-    with EmbeddedPostgres(folder / "home", settings=_QUICK, roots_folder=folder / "data").running() as url:
+    server = EmbeddedPostgres(folder / "home", settings=_QUICK, roots_folder=folder / "data")
+    _kept.append(server)
+    with server.running() as url:
         yield url
 
 
