@@ -116,6 +116,8 @@ def _greet(state: Watch) -> NoReturn:
 
 def _watch(state: Watch) -> NoReturn:
     """Wait for a delivery or the next reminder. Before a reminder the pull request is read."""
+    if state.strangers():
+        continue_as_new(greet(state).reckoned(now()))
     was_draft = state.pull_request.draft
     signal = receive("github", until=state.next_reminder_at)
     try:
