@@ -64,6 +64,7 @@ class EmbeddedPostgres:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 _log.info("postgres.left_running", reason="another process uses it")
+                postmaster.let_go()
                 return
             if not postmaster.stop(stop_within):
                 _log.warning("postgres.still_stopping", seconds=stop_within)

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from bot.redaction import Redactor
 
 # Libraries that say at INFO what our own lines say better, or say it for every request.
-_QUIET = ("alembic", "apscheduler", "httpx", "slack_bolt", "slack_sdk", "github", "urllib3", "uvicorn.access")
+_QUIET = ("alembic", "apscheduler", "httpx", "slack_bolt", "slack_sdk", "github", "urllib3", "uvicorn")
 
 
 def configure(*, secrets: Iterable[str] = (), stream: TextIO | None = None, level: int = logging.INFO) -> None:

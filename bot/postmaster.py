@@ -215,6 +215,12 @@ class Postmaster:
                 extra_groups=extra_groups,
             )
 
+    def let_go(self) -> None:
+        """Leave the server running for its other users; it is nobody's child to wait for."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.returncode = 0  # or Popen warns, when it is collected, of a child that still runs
+        self._child = None
+
     def _open_log(self) -> IO[bytes]:
         log = self._place.log
         log.touch(mode=0o600)  # what people wrote may stand in it

@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from sqlalchemy.engine import make_url
+
 from config.environment import Environment
 from config.policy_file import HOURS_NOT_BUILT
 
@@ -60,6 +62,7 @@ class Settings(DatabaseSettings):
     reminder_interval: timedelta | None
     working_hours: Literal["always"] | None
     archive_delay: timedelta | None
+    demo: bool = False
     notices: tuple[str, ...] = ()
 
     @property
@@ -67,6 +70,7 @@ class Settings(DatabaseSettings):
         """Every value that must not appear in a log line, longest first."""
         held = (
             self.database_url,
+            make_url(self.database_url).password if self.database_url else None,
             self.github_webhook_secret,
             self.github_token,
             self.github_app.private_key if self.github_app else None,
@@ -111,6 +115,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = None) -> Setting
         reminder_interval=environment.duration("VIGIL_REMINDER_INTERVAL", positive=True),
         working_hours=_working_hours(environment),
         archive_delay=environment.duration("VIGIL_ARCHIVE_DELAY", positive=False),
+        demo=_demo(environment),
         notices=notices,
     )
     _raise_findings(environment)
@@ -170,6 +175,16 @@ def _check_slack_tokens(environment: Environment, app_token: str | None) -> None
         environment.refuse("SLACK_BOT_TOKEN", "(hidden) is another kind of token; allowed: a bot token (xoxb-…)")
     if app_token and not app_token.startswith("xapp-"):
         environment.refuse("SLACK_APP_TOKEN", "(hidden) is another kind of token; allowed: an app-level token (xapp-…)")
+
+
+def _demo(environment: Environment) -> bool:
+    """`make demo` shows the dashboard without a token, to this machine alone."""
+    demo = environment.text("VIGIL_DEMO", "")
+    if demo not in ("", "1"):
+        environment.refuse("VIGIL_DEMO", f"{demo!r} is not allowed; allowed: 1, or unset")
+    elif demo and environment.text("HOST", "127.0.0.1") not in ("127.0.0.1", "::1", "localhost"):
+        environment.refuse("VIGIL_DEMO", "set although HOST is open to others; allowed: only with a loopback HOST")
+    return demo == "1"
 
 
 def _working_hours(environment: Environment) -> Literal["always"] | None:

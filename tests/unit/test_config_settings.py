@@ -165,6 +165,17 @@ def test_working_hours_other_than_always_are_refused_as_not_built_yet() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("demo", "host", "refused"), [("1", "127.0.0.1", False), ("1", "10.0.0.1", True), ("yes", "::1", True)]
+)
+def test_the_demo_opens_the_dashboard_to_this_machine_alone(demo: str, host: str, refused: bool) -> None:
+    if refused:
+        assert findings(VIGIL_DEMO=demo, HOST=host)[0].startswith("VIGIL_DEMO: ")
+    else:
+        assert settings(VIGIL_DEMO=demo, HOST=host).demo
+    assert not settings().demo
+
+
 def test_no_secret_shows_in_the_repr() -> None:
     loaded = settings(
         DATABASE_URL="postgresql://u:hunter2@db/v", SLACK_APP_TOKEN="xapp-token", VIGIL_API_TOKEN="api-token"
@@ -173,6 +184,7 @@ def test_no_secret_shows_in_the_repr() -> None:
     for secret in (*ENVIRON.values(), "hunter2", "xapp-token", "api-token"):
         assert secret not in repr(loaded)
         assert any(secret in held for held in loaded.secrets)
+    assert "hunter2" in loaded.secrets
 
 
 def test_the_database_alone_needs_no_slack_or_github() -> None:

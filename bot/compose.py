@@ -1,0 +1,120 @@
+"""The composition root: builds the bot's parts from settings and policy. Everything real is made here, and only here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.access import Access
+from bot.clock import Clock
+from bot.gatekeeper import Gatekeeper, probes_of
+from bot.health import Health
+from bot.metrics import Metrics
+from bot.page import WatchedRow
+from bot.schema import MIGRATIONS
+from bot.web import Services
+from bot.webhook import SOURCE, DeliveryDesk
+from config.policy import Policy
+from config.settings import Settings, SettingsError
+from durable.client import Client
+from durable.intake import Intake
+from durable.postgres import Database
+from durable.postgres.migrate import current
+from durable.worker import Worker
+from handlers import commands, records
+from handlers.messages import replies
+from handlers.router import github_router
+from handlers.sight import RecordedSight
+from handlers.watch import watch_pull_request
+from integrations.github.api import GitHub
+from integrations.github.client import GitHubClient
+from integrations.slack.api import Reply, Slack, SlashCommand
+from integrations.slack.client import SlackClient
+from integrations.slack.listeners import Listeners
+
+SLOTS = 8
+_WORKERS_CONNECTIONS = SLOTS + 6  # as `durable.worker.Worker` asks
+_WEBS_CONNECTIONS = 6
+_CHECK_EVERY = 15.0
+_LOOK_TIMEOUT = 2.0  # seconds: a command has to be answered within three
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The two systems the bot speaks with."""
+
+    slack: Slack
+    github: GitHub
+
+
+def connections_for(*, web: bool, worker: bool) -> int:
+    """How many connections to the database these roles use at most; they are made when they are needed."""
+    return _WEBS_CONNECTIONS * web + _WORKERS_CONNECTIONS * worker
+
+
+def connect_outside(settings: Settings) -> Outside:
+    """The clients of Slack and GitHub. Makes no request. Raises `SettingsError` for a token that cannot be one."""
+    try:
+        slack = SlackClient(settings.slack_bot_token, base_url=settings.slack_api_url)
+        if settings.github_token:
+            return Outside(slack, GitHubClient.with_token(settings.github_token, base_url=settings.github_api_url))
+        if settings.github_app:
+            key = settings.github_app.private_key
+            app_id = str(settings.github_app.id)
+            return Outside(slack, GitHubClient.with_app(app_id, key, base_url=settings.github_api_url))
+    except ValueError as problem:
+        raise SettingsError((str(problem),)) from problem
+    raise SettingsError(("GITHUB_TOKEN: not set; allowed: a token, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY",))
+
+
+def build_worker(database: Database, policy: Policy, outside: Outside) -> Worker:
+    """The worker with everything the bot can do."""
+    return Worker(
+        database,
+        workflows=[watch_pull_request],
+        resources={Slack: outside.slack, GitHub: outside.github, Policy: policy},
+        routes={SOURCE: github_router(policy)},
+        slots=SLOTS,
+    )
+
+
+def build_clock(
+    database: Database, outside: Outside, hint: Callable[[], None], revive: Callable[[], object] | None
+) -> Clock:
+    """What recurs: closed gates are tried, and the embedded PostgreSQL is revived should it have died."""
+    gatekeeper = Gatekeeper(Client(database, hint=hint), probes_of(outside.slack, outside.github))
+    duties: dict[str, Callable[[], object]] = {"gates": gatekeeper.check}
+    if revive is not None:
+        duties["embedded_postgres"] = revive
+    return Clock(duties, _CHECK_EVERY)
+
+
+def build_services(
+    settings: Settings, database: Database, policy: Policy, outside: Outside, hint: Callable[[], None]
+) -> Services:
+    """What the HTTP side needs. `hint` is called when a delivery was stored."""
+    client = Client(database, timeout=_LOOK_TIMEOUT)
+    needed = {owned.schema: owned.head() for owned in MIGRATIONS}
+    return Services(
+        desk=DeliveryDesk(settings.github_webhook_secret, Intake(database, hint=hint)),
+        slack=_slack_listeners(settings, database, policy, outside).dispatch if settings.slack_signing_secret else None,
+        health=Health(client, lambda: current(database, MIGRATIONS), needed),
+        metrics=Metrics(client),
+        watched=lambda: _watched_rows(database),
+        access=Access(settings.api_token, demo=settings.demo),
+    )
+
+
+def _slack_listeners(settings: Settings, database: Database, policy: Policy, outside: Outside) -> Listeners:
+    sight = RecordedSight(database, outside.slack, policy, timeout=_LOOK_TIMEOUT)
+
+    def on_command(command: SlashCommand) -> Reply:
+        return commands.answer(command, sight)
+
+    return Listeners(
+        signing_secret=settings.slack_signing_secret or "", on_command=on_command, unavailable=replies.unavailable()
+    )
+
+
+def _watched_rows(database: Database) -> list[WatchedRow]:
+    with database.reading(timeout=_LOOK_TIMEOUT) as connection:
+        watches = records.list_open(connection)
+    return [WatchedRow(str(watch.ref), watch.title, watch.url, watch.watched_at) for watch in watches]
