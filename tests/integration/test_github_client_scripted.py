@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from integrations.github.access import Server, TokenAccess
 from integrations.github.api import Forbidden, Identity, NotFound, PullRequestRef, Unauthorized, Unavailable
 from integrations.github.client import GitHubClient
 from tests.support.scripted_server import Answer, Request, ScriptedServer
@@ -127,6 +128,15 @@ def test_threads_do_not_read_each_others_answers() -> None:
     with reading(script) as (client, _), ThreadPoolExecutor(4) as pool:
         numbers = range(1, 41)
         assert list(pool.map(read, numbers)) == [f"Pull request {number}" for number in numbers]
+
+
+def test_a_client_of_pygithub_is_lent_to_one_thread_at_a_time_and_used_again() -> None:
+    access = TokenAccess("ghp_1", Server("http://127.0.0.1", timeout=1))
+    with access.lend("acme", "api") as one, access.lend_any() as other:
+        assert one is not other
+    with access.lend("acme", "web") as again:
+        assert again in (one, other)
+    access.close()
 
 
 def test_scopes_are_named_where_github_names_them() -> None:
