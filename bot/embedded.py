@@ -9,7 +9,7 @@ from typing import IO
 
 import structlog
 
-from bot.postgres_place import ROOTS_FOLDER, EmbeddedPostgresError, Place, prepare
+from bot.postgres_place import LOCATION_FILE, ROOTS_FOLDER, EmbeddedPostgresError, Place, prepare
 from bot.postmaster import Postmaster
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +31,10 @@ class EmbeddedPostgres:
         self._roots_folder = roots_folder
         self._place: Place | None = None
         self._postmaster: Postmaster | None = None
+
+    def exists(self) -> bool:
+        """Whether this home has a database already. Creates nothing."""
+        return (self._home / "postgres" / "data").exists() or (self._home / LOCATION_FILE).exists()
 
     @contextmanager
     def running(self, *, start_within: float = 60.0, stop_within: float = 10.0) -> Iterator[str]:
