@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from integrations.slack.api import Identity, SlackError, Unauthorized, Uncertain, Unreachable
+from integrations.slack.api import SlackError, Uncertain, Unreachable
 from integrations.slack.errors import failure, refusal
 
 # slack_sdk logs what it raises, and its DEBUG lines hold whole messages: the caller's errors say it once.
@@ -38,7 +38,6 @@ class Calls:
         self.monotonic = monotonic
         # Loading the system's certificates takes 30 ms; without this every call would.
         self._ssl = ssl.create_default_context()
-        self.known_identity: Identity | None = None
 
     def ask(
         self,
@@ -55,10 +54,7 @@ class Calls:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return read(Answer(_object(response.data), headers))
         except SlackApiError as error:
-            refused = refusal(method, error)
-            if isinstance(refused, Unauthorized):
-                self.known_identity = None
-            raise refused from error
+            raise refusal(method, error) from error
         except SlackError:
             raise
         except Exception as error:  # api.Slack promises its own errors, whatever a library raises

@@ -34,7 +34,7 @@ class Messages(People):
     def find_message(self, channel_id: str, key: str, *, since: str | None, timeout: float = 10) -> str | None:
         """See `Slack`."""
         started = self.monotonic()
-        me = self.identity(timeout=timeout)
+        me = self.own_identity(timeout)
         pages = self.pages(
             "conversations.history",
             lambda web, cursor: web.conversations_history(

@@ -7,13 +7,16 @@ from integrations.slack.calls import Answer, Calls
 class People(Calls):
     """The part of `integrations.slack.api.Slack` that is about accounts."""
 
+    _remembered: Identity | None = None
+
     def identity(self, *, timeout: float = 10) -> Identity:
-        """See `Slack`. Asked once, and again after any call found the token dead."""
-        known = self.known_identity
-        if known is None:
-            known = self.ask("auth.test", lambda web: web.auth_test(), _identity, timeout)
-            self.known_identity = known
-        return known
+        """See `Slack`. Asked each time, so that it tells whether a dead token was mended."""
+        self._remembered = self.ask("auth.test", lambda web: web.auth_test(), _identity, timeout)
+        return self._remembered
+
+    def own_identity(self, timeout: float) -> Identity:
+        """Who we are, asked once: one token is one bot for as long as the process lives."""
+        return self._remembered or self.identity(timeout=timeout)
 
     def user_by_email(self, email: str, *, timeout: float = 10) -> str | None:
         """See `Slack`."""

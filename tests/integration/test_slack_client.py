@@ -24,11 +24,19 @@ def channel(slack: Slack) -> Channel:
     return slack.create_channel("pr-api-1-add-a-thing", private=False)
 
 
-def test_the_bot_knows_who_it_is_and_asks_once(world: World, slack: Slack) -> None:
+def test_the_bot_knows_who_it_is(slack: Slack) -> None:
     identity = slack.identity()
     assert (identity.user_id, identity.bot_id, identity.team) == (BOT_USER, "B0VIGIL000", "Acme")
-    assert slack.identity() is identity
+
+
+def test_who_it_is_is_asked_of_slack_each_time_and_once_for_all_searches(
+    world: World, slack: Slack, channel: Channel
+) -> None:
+    for _ in range(3):
+        slack.find_message(channel.id, "k", since=None)
     assert len(world.slack_proxy.calls("auth.test")) == 1
+    slack.identity()
+    assert len(world.slack_proxy.calls("auth.test")) == 2
 
 
 @pytest.mark.parametrize("private", [False, True])
