@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -60,7 +60,7 @@ class Scene:
         """Store deliveries, in this order; nothing happens yet."""
         for one in sent:
             headers = {"x-github-event": one.event, "x-github-delivery": one.id}
-            with self.database.transaction("test") as connection:
+            with self.database.engine.begin() as connection:
                 deliveries.insert(connection, [Stored("github", one.id, headers, one.body)])
 
     def run(self) -> None:
@@ -79,6 +79,11 @@ class Scene:
     def pass_time(self, duration: timedelta) -> None:
         """Let the bot live through so much time."""
         self.worker.run_for(duration)
+
+    def time(self) -> datetime:
+        """The engine's time."""
+        with self.database.reading() as connection:
+            return records.engine_time(connection)
 
     def describe(self, pull_request: PullRequest) -> Description:
         """The engine's account of the watch."""
