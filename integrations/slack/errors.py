@@ -5,6 +5,7 @@ The one question that matters: may the call have taken effect? Codes: https://do
 """
 
 import errno
+import math
 import re
 import socket
 import ssl
@@ -27,6 +28,8 @@ from integrations.slack.api import (
 
 # Slack names the wait with nearly every 429; half a minute is what its Tier 2 methods need to recover.
 _UNNAMED_WAIT = 30.0
+_SHORTEST_WAIT = 0.1
+_LONGEST_WAIT = 3600.0
 
 _DEAD_TOKEN = frozenset(
     {
@@ -98,5 +101,8 @@ def _by_code(method: str, code: str, data: Mapping[str, Any]) -> SlackError:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    named = headers.get("retry-after", "")
-    return float(named) if named.isascii() and named.isdecimal() else _UNNAMED_WAIT
+    try:
+        named = float(headers.get("retry-after", ""))
+    except ValueError:
+        return _UNNAMED_WAIT
+    return min(max(named, _SHORTEST_WAIT), _LONGEST_WAIT) if math.isfinite(named) else _UNNAMED_WAIT

@@ -3,6 +3,8 @@
 from integrations.slack.api import Identity, Refused
 from integrations.slack.calls import Answer, Calls
 
+_NOBODY = frozenset({"users_not_found", "user_not_found", "user_not_visible", "invalid_arguments"})
+
 
 class People(Calls):
     """The part of `integrations.slack.api.Slack` that is about accounts."""
@@ -19,8 +21,10 @@ class People(Calls):
         return self._remembered or self.identity(timeout=timeout)
 
     def user_by_email(self, email: str, *, timeout: float = 10) -> str | None:
-        """See `Slack`."""
+        """See `Slack`. What is no address belongs to nobody."""
         address = email.strip().lower()
+        if not address:
+            return None
         try:
             return self.ask(
                 "users.lookupByEmail",
@@ -29,7 +33,7 @@ class People(Calls):
                 timeout,
             )
         except Refused as refused:
-            if refused.code == "users_not_found":
+            if refused.code in _NOBODY:
                 return None
             raise
 
@@ -38,7 +42,7 @@ class People(Calls):
         try:
             return self.ask("users.info", lambda web: web.users_info(user=user_id), _is_admin, timeout)
         except Refused as refused:
-            if refused.code in ("user_not_found", "user_not_visible"):
+            if refused.code in _NOBODY:
                 return False
             raise
 

@@ -4,6 +4,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -20,8 +21,10 @@ from integrations.github.api import (
     Review,
     Unauthorized,
     Unavailable,
+    UnusedEvent,
 )
 from integrations.github.client import GitHubClient
+from integrations.github.webhook import parse
 from tests.support import faults
 from tests.support.faults import Fault
 from tests.support.world import World
@@ -106,6 +109,20 @@ def test_an_address_is_read_where_there_is_one(github: GitHubClient) -> None:
 def test_the_bot_knows_who_it_is_in_one_request(world: World, github: GitHubClient) -> None:
     assert github.identity().login == "vigil-app"
     assert len(world.github_proxy.calls()) == 1
+
+
+def test_deliveries_and_answers_speak_of_the_same_pull_request(
+    world: World, github: GitHubClient, there: PullRequestThere
+) -> None:
+    there.review("grace", "APPROVE")
+    there.merge()
+    sent = [parse(one.event, one.id, one.body.encode()) for one in world.sent_deliveries()]
+    ours = [event for event in sent if not isinstance(event, UnusedEvent)]
+    assert {event.action for event in ours} >= {"opened", "review_requested", "submitted", "closed"}
+    read = github.read_pull_request(ref_of(there))
+    assert {event.pull_request.ref for event in ours} == {read.ref}
+    [closed] = [event for event in ours if event.action == "closed"]
+    assert closed.pull_request == replace(read, reviews=None, updated_at=closed.pull_request.updated_at)
 
 
 def failed(world: World, github: GitHubClient, there: PullRequestThere, fault: Fault) -> GitHubError:

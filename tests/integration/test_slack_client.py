@@ -187,6 +187,7 @@ def test_a_channel_is_archived_and_stays_so(world: World, slack: Slack, channel:
 def test_people_are_found_by_address_in_any_case(world: World, slack: Slack) -> None:
     assert slack.user_by_email(" Ada@Example.COM ") == world.slack.people()["ada"]
     assert slack.user_by_email("nobody@example.com") is None
+    assert slack.user_by_email(" ") is None
 
 
 def test_administrators_are_told_from_others(world: World, slack: Slack) -> None:

@@ -51,13 +51,16 @@ def posted(world: World, slack: Slack, channel: Channel, fault: Fault) -> SlackE
 
 
 def test_a_rate_limit_says_when_to_come_back(world: World, slack: Slack, channel: Channel) -> None:
-    error = posted(world, slack, channel, faults.rate_limited(7))
+    error = posted(world, slack, channel, faults.rate_limited(7.5))
     assert isinstance(error, RateLimited)
-    assert error.retry_after == 7
+    assert error.retry_after == 7.5
     assert world.slack.posts(channel.id) == []
 
 
-@pytest.mark.parametrize("fault", [faults.slack_error("ratelimited"), Fault("bare", applied=False, status=429)])
+@pytest.mark.parametrize(
+    "fault",
+    [faults.slack_error("ratelimited"), Fault("bare", applied=False, status=429), faults.rate_limited(float("nan"))],
+)
 def test_a_rate_limit_without_a_time_is_half_a_minute(
     world: World, slack: Slack, channel: Channel, fault: Fault
 ) -> None:
