@@ -148,7 +148,7 @@ def run(workflow: Workflow[..., Any], input_: str, replay: Replay) -> Outcome:
     """Run the workflow's code to its end, its suspension or its divergence."""
     try:
         args, kwargs = decode(input_)
-    except Undecodable as error:
+    except (Undecodable, TypeError, ValueError) as error:
         return Divergence(f"the input cannot be read: {error}")
     try:
         outcome = _call(workflow, args, kwargs, replay)

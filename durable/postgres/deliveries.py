@@ -54,7 +54,8 @@ _POSTPONED = text(
     " next_at = clock_timestamp() + make_interval(secs => :seconds) WHERE id = :row"
 )
 _NEXT = text(
-    "SELECT extract(epoch FROM min(next_at) - clock_timestamp()) FROM durable.deliveries WHERE state = 'received'"
+    "SELECT extract(epoch FROM min(next_at) - clock_timestamp()) FROM durable.deliveries"
+    " WHERE state = 'received' AND source = ANY(:sources)"
 )
 
 
@@ -100,7 +101,7 @@ def postponed(connection: Connection, received: Received, note: str, seconds: fl
     connection.execute(_POSTPONED, {"row": received.row, "note": note[:500], "seconds": seconds})
 
 
-def next_in(connection: Connection) -> float | None:
-    """Seconds until the earliest waiting delivery may be tried (negative: it may), or None when none waits."""
-    seconds = connection.execute(_NEXT).scalar_one_or_none()
+def next_in(connection: Connection, sources: Sequence[str]) -> float | None:
+    """Seconds until the earliest waiting delivery of these sources may be tried (negative: it may), or None when none waits."""
+    seconds = connection.execute(_NEXT, {"sources": list(sources)}).scalar_one_or_none()
     return None if seconds is None else float(seconds)

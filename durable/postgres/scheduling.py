@@ -9,6 +9,9 @@ from sqlalchemy import Connection, text
 
 from durable.model import Claim, Entry
 
+UNREADABLE = ""
+"""The input of a workflow whose run is missing: no JSON, so the workflow is paused when it is run."""
+
 
 @dataclass(frozen=True)
 class Process:
@@ -120,8 +123,8 @@ def claim(connection: Connection, worker: int, names: Sequence[str], most: int, 
             fence=row.fence,
             attempts=row.attempts,
             now=row.now,
-            created_at=runs[row.key].began_at,
-            input=runs[row.key].input,
+            created_at=runs[row.key].began_at if row.key in runs else row.now,
+            input=runs[row.key].input if row.key in runs else UNREADABLE,
             history=histories[row.key],
         )
         for row in taken

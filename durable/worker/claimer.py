@@ -5,8 +5,6 @@ import threading
 import time
 from collections.abc import Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from durable.postgres import scheduling
 from durable.postgres.database import Database
 from durable.worker.lease import Lease
@@ -15,7 +13,8 @@ from durable.worker.session import CLAIM_HOLD_S
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0
-AGAIN_S = 0.01
+LEAST_S = 0.001
+HELD_BY_OTHERS_S = 0.1
 TROUBLED_S = 0.5
 
 
@@ -61,18 +60,19 @@ class Claimer:
         while not self._stopping:
             self._wake.clear()
             try:
-                claimed = self.claim_due()
-                pause = 0.0 if claimed and self._runner.free else self._until_next()
-            except SQLAlchemyError as error:
-                log.warning("cannot claim: %s", type(error).__name__)
+                pause = self._claim_or_wait()
+            except Exception as error:  # noqa: BLE001 - this thread must outlive whatever goes wrong
+                log.warning("cannot claim: %s: %s", type(error).__name__, error)
                 pause = TROUBLED_S
             if not self._stopping and pause > 0:
                 self._wake.wait(pause)
 
-    def _until_next(self) -> float:
-        """Seconds to wait at most. Without a free slot, or a fresh lease, nothing that is due can be taken."""
+    def _claim_or_wait(self) -> float:
+        """Claim what is due; returns the seconds to wait at most. Idle it costs one small query a poll."""
         if self._runner.free <= 0 or not self._lease.is_fresh:
             return POLL_S
         with self._database.reading() as connection:
             due_in = scheduling.next_due(connection, self._names)
-        return POLL_S if due_in is None else min(max(due_in, AGAIN_S), POLL_S)
+        if due_in is None or due_in > 0:
+            return POLL_S if due_in is None else min(max(due_in, LEAST_S), POLL_S)
+        return 0.0 if self.claim_due() else HELD_BY_OTHERS_S

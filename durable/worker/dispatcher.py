@@ -19,7 +19,8 @@ from durable.serde import encode
 log = logging.getLogger(__name__)
 BATCH = 50
 POLL_S = 1.0
-AGAIN_S = 0.05
+LEAST_S = 0.001
+HELD_BY_OTHERS_S = 0.1
 TROUBLED_S = 0.5
 LOCK_TIMEOUT_MS = 500
 MOST_ATTEMPTS = 5
@@ -70,17 +71,20 @@ class Dispatcher:
         while not self._stopping:
             self._wake.clear()
             try:
-                pause = 0.0 if self.dispatch() == BATCH else self._until_next()
-            except SQLAlchemyError as error:
-                log.warning("cannot dispatch: %s", type(error).__name__)
+                pause = self._dispatch_or_wait()
+            except Exception as error:  # noqa: BLE001 - this thread must outlive whatever goes wrong
+                log.warning("cannot dispatch: %s: %s", type(error).__name__, error)
                 pause = TROUBLED_S
             if not self._stopping and pause > 0:
                 self._wake.wait(pause)
 
-    def _until_next(self) -> float:
+    def _dispatch_or_wait(self) -> float:
+        """Apply what waits; returns the seconds to wait at most. Idle it costs one small query a poll."""
         with self._database.reading() as connection:
-            due_in = deliveries.next_in(connection)
-        return POLL_S if due_in is None else min(max(due_in, AGAIN_S), POLL_S)
+            due_in = deliveries.next_in(connection, list(self._routes))
+        if due_in is None or due_in > 0:
+            return POLL_S if due_in is None else min(max(due_in, LEAST_S), POLL_S)
+        return 0.0 if self.dispatch() else HELD_BY_OTHERS_S
 
     def _apply(self, connection: Connection, received: Received) -> None:
         delivery = received.delivery

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from sqlalchemy.exc import SQLAlchemyError
 
 from durable.postgres import scheduling
 from durable.postgres.database import Database
@@ -94,7 +93,7 @@ class Lease:
         while not self._stop.wait(self._seconds / BEATS_PER_LEASE):
             try:
                 self._beat()
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - this thread must outlive whatever goes wrong
                 log.warning("heartbeat failed: %s", type(error).__name__, extra={"lease_left": self.remaining()})
 
     def _beat(self) -> None:

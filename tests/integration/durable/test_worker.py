@@ -49,14 +49,17 @@ def patient() -> str:
     return "" if signal is None else str(signal.payload)
 
 
-def holding(valve: Valve) -> Any:
+def holding(valve: Valve, *, and_more: bool = False) -> Any:
     @activity(verify=lambda: Found(-1) if valve.calls else None)
     def hold() -> int:
         return valve.pass_through()
 
     @workflow
     def held() -> int:
-        return hold()
+        result = hold()
+        if and_more:
+            sleep(0)
+        return result
 
     return held
 
@@ -208,7 +211,7 @@ def test_a_worker_that_was_written_off_begins_anew_and_its_run_is_fenced_off(
 
 def test_stopping_gives_back_at_once_and_lets_a_call_under_way_end(database: Database) -> None:
     valve = Valve()
-    held = holding(valve)
+    held = holding(valve, and_more=True)
     worker = Worker(database, workflows=[held, patient])
     worker.start()
     client = Client(database, hint=worker.hint)
