@@ -72,7 +72,7 @@ async function reset() {
 async function addHook({ repository, url, secret, token }) {
   const response = await realFetch(`http://127.0.0.1:${configuration.github.port}/repos/${repository}/hooks`, {
     method: "POST",
-    headers: { authorization: `token ${token}`, "content-type": "application/json" },
+    headers: { authorization: `token ${token}`, "content-type": "application/json", connection: "close" },
     body: JSON.stringify({ events: ["*"], config: { url, secret, content_type: "json" } }),
   });
   if (!response.ok) throw new Error(`hook for ${repository}: ${response.status} ${await response.text()}`);
