@@ -16,7 +16,8 @@ HELP = """*Vigil watches pull requests.*
 In a pull request's channel `[PR]` may be left out; elsewhere it is `owner/repo#number`, `owner/repo/number` or the \
 pull request's address."""
 
-MOST_LISTED = 50
+LIST_BUDGET = 10_000  # characters
+TROUBLE_BUDGET = 4_000  # characters, for each kind of trouble
 
 _PHASES = {
     "opening": "its channel is being opened",
@@ -103,11 +104,9 @@ def listing(views: Sequence[WatchView], now: datetime) -> Reply:
     """The pull requests that are watched, one a line."""
     if not views:
         return _reply("Nothing is watched", [section("No pull request is watched right now.")])
-    lines = [_line(view, now) for view in views[:MOST_LISTED]]
-    if len(views) > MOST_LISTED:
-        lines.append(f"… and {len(views) - MOST_LISTED} more")
+    lines = [_line(view, now) for view in views]
     count = f"{len(views)} pull request" + ("" if len(views) == 1 else "s")
-    return _reply(f"{count} watched", [section(f"*{count} watched*"), *map(section, packed(lines))])
+    return _reply(f"{count} watched", [section(f"*{count} watched*"), *map(section, packed(lines, LIST_BUDGET))])
 
 
 def health(report: Health) -> Reply:
@@ -120,13 +119,12 @@ def health(report: Health) -> Reply:
     blocks = [section("*How Vigil is doing*"), facts(pairs)]
     if not report.workers_alive:
         blocks.append(section("*No worker is alive:* nothing happens until one is started."))
-    blocks += [section(_gate(gate)) for gate in report.gates[:10]]
-    if report.stuck:
-        lines = [f"• {_linked(view)}: {escaped(view.trouble or 'unknown', 200)}" for view in report.stuck[:20]]
-        blocks += map(section, packed(["*Standing still until somebody looks*", *lines]))
-    if report.ended_early:
-        lines = [f"• {_linked(view)}: {escaped(view.outcome or 'unknown', 200)}" for view in report.ended_early[:20]]
-        blocks += map(section, packed(["*Ended early*", *lines]))
+    blocks += [section(_gate(gate)) for gate in report.gates[:5]]
+    stuck = [f"• {_linked(view)}: {escaped(view.trouble or 'unknown', 200)}" for view in report.stuck]
+    early = [f"• {_linked(view)}: {escaped(view.outcome or 'unknown', 200)}" for view in report.ended_early]
+    for title, lines in (("*Standing still until somebody looks*", stuck), ("*Ended early*", early)):
+        if lines:
+            blocks += map(section, packed([title, *lines], TROUBLE_BUDGET))
     return _reply("How Vigil is doing", blocks)
 
 

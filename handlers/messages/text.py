@@ -4,7 +4,7 @@ Limits: docs.slack.dev/reference/block-kit/blocks. Escaping: docs.slack.dev/mess
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from integrations.github.api import Person, PullRequest, PullRequestRef
@@ -119,11 +119,19 @@ def link_button(label: str, url: str) -> Block:
     return {"type": "actions", "elements": [{"type": "button", "action_id": "open_link", "text": text, "url": url}]}
 
 
-def packed(lines: Iterable[str], limit: int = LONGEST_SECTION) -> list[str]:
-    """Lines joined into as few texts as keep to `limit` characters each."""
+def packed(lines: Sequence[str], budget: int) -> list[str]:
+    """Lines joined into as few paragraphs as Slack takes, at most `budget` characters in all; what does not fit is
+    counted. Slack refuses blocks of more than some 13,200 characters together (slackapi/bolt-js#2509)."""
+    kept: list[str] = []
+    for place, line in enumerate(lines):
+        budget -= len(line) + 1
+        if budget < 0:
+            kept.append(f"… and {len(lines) - place} more")
+            break
+        kept.append(line)
     texts: list[str] = []
-    for line in lines:
-        if texts and len(texts[-1]) + 1 + len(line) <= limit:
+    for line in kept:
+        if texts and len(texts[-1]) + 1 + len(line) <= LONGEST_SECTION:
             texts[-1] += "\n" + line
         else:
             texts.append(line)

@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from bot.demo.github_world import PullRequest
 from bot.demo.slack_world import Channel, Message
 from bot.demo.standins import GITHUB_TOKEN, SLACK_BOT_TOKEN
 from bot.demo.waiting import eventually
+from bot.schema import MIGRATIONS
 from config.policy import Channels, Policy, Reminders
 from durable import Description
 from durable.intake import Delivery as Stored
 from durable.postgres import Database, deliveries
+from durable.postgres.migrate import upgrade
 from durable.testing import InlineWorker
 from handlers import records
 from handlers.router import github_router
@@ -124,9 +125,7 @@ class Scene:
 def scene(world: World, database_url: str) -> Iterator[Scene]:
     """A bot that watches everything and reminds every hour."""
     database = Database(database_url, pool_size=12)
-    with database.engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {records.SCHEMA}"))
-        records.metadata.create_all(connection)
+    upgrade(database, MIGRATIONS)
     github = GitHubClient.with_token(GITHUB_TOKEN, base_url=f"{world.github_proxy.url}/", timeout=5)
     slack = SlackClient(SLACK_BOT_TOKEN, base_url=f"{world.slack_proxy.url}/api/")
     resources: dict[Any, Any] = {GitHub: github, Slack: slack, Policy: POLICY}

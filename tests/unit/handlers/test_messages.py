@@ -221,3 +221,11 @@ def test_whatever_github_calls_things_slack_takes_the_message(title: str, branch
     assert_sendable(channel.summary(odd, turn_of(odd), {}))
     assert_sendable(channel.reminder(odd, turn_of(odd), {}, 2, timedelta(days=3)))
     assert len(channel.channel_topic(odd)) <= 250
+
+
+def test_the_longest_answers_still_fit() -> None:
+    wordy = replace(VIEW, title="<" * 400, reference="o" * 39 + "/" + "r" * 100 + "#123456", trouble="&" * 400)
+    assert_sendable(replies.listing([wordy] * 200, NOON))
+    assert_sendable(replies.status(replace(wordy, notes=("<" * 400,) * 5), NOON))
+    gates = (replies.ClosedGate("slack", "<" * 400, 3),) * 2
+    assert_sendable(replies.health(replace(REPORT, gates=gates, ended_early=(wordy,) * 20, stuck=(wordy,) * 20)))
