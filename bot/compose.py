@@ -95,7 +95,7 @@ def build_services(
     needed = {owned.schema: owned.head() for owned in MIGRATIONS}
     return Services(
         desk=DeliveryDesk(settings.github_webhook_secret, Intake(database, hint=hint)),
-        slack=_slack_listeners(settings, database, policy, outside).dispatch if settings.slack_signing_secret else None,
+        slack=_slack_listeners(settings, database, policy, outside).dispatch,
         health=Health(client, lambda: current(database, MIGRATIONS), needed),
         metrics=Metrics(client),
         watched=lambda: _watched_rows(database),
@@ -110,7 +110,7 @@ def _slack_listeners(settings: Settings, database: Database, policy: Policy, out
         return commands.answer(command, sight)
 
     return Listeners(
-        signing_secret=settings.slack_signing_secret or "", on_command=on_command, unavailable=replies.unavailable()
+        signing_secret=settings.slack_signing_secret, on_command=on_command, unavailable=replies.unavailable()
     )
 
 

@@ -36,10 +36,10 @@ class SlackAnswer(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """What the routes need. `slack` answers Slack's requests; None where Socket Mode does. `watched` is the page's."""
+    """What the routes need. `slack` answers Slack's requests; `watched` is what the page shows."""
 
     desk: DeliveryDesk
-    slack: Callable[[bytes, Mapping[str, str]], SlackAnswer] | None
+    slack: Callable[[bytes, Mapping[str, str]], SlackAnswer]
     health: Health
     metrics: Metrics
     watched: Callable[[], Sequence[WatchedRow]]
@@ -54,8 +54,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     bodies = BodyReader()
     _add_webhook(app, services, bodies)
-    if services.slack is not None:
-        _add_slack(app, services.slack, bodies)
+    _add_slack(app, services.slack, bodies)
     _add_operators_routes(app, services)
     _add_page(app, services)
     return app

@@ -52,8 +52,7 @@ class Settings(DatabaseSettings):
     github_app: GitHubApp | None
     github_api_url: str
     slack_bot_token: str = field(repr=False)
-    slack_signing_secret: str | None = field(repr=False)
-    slack_app_token: str | None = field(repr=False)
+    slack_signing_secret: str = field(repr=False)
     slack_api_url: str
     api_token: str | None = field(repr=False)
     config: Path
@@ -76,7 +75,6 @@ class Settings(DatabaseSettings):
             self.github_app.private_key if self.github_app else None,
             self.slack_bot_token,
             self.slack_signing_secret,
-            self.slack_app_token,
             self.api_token,
         )
         return tuple(sorted((secret for secret in held if secret), key=len, reverse=True))
@@ -89,8 +87,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = None) -> Setting
     token = environment.secret("GITHUB_TOKEN")
     app = _github_app(environment)
     notices = _github_notices(environment, token, app)
-    app_token = environment.secret("SLACK_APP_TOKEN")
-    _check_slack_tokens(environment, app_token)
+    _check_slack_tokens(environment)
     settings = Settings(
         database_url=database_url,
         home=home,
@@ -101,12 +98,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = None) -> Setting
         github_app=None if token else app,
         github_api_url=environment.address("GITHUB_API_URL", "https://api.github.com").rstrip("/"),
         slack_bot_token=environment.required_secret("SLACK_BOT_TOKEN", "the bot token of the Slack app (xoxb-…)"),
-        slack_signing_secret=environment.secret("SLACK_SIGNING_SECRET")
-        if app_token
-        else environment.required_secret(
-            "SLACK_SIGNING_SECRET", "the Slack app's signing secret, or set SLACK_APP_TOKEN"
-        ),
-        slack_app_token=app_token,
+        slack_signing_secret=environment.required_secret("SLACK_SIGNING_SECRET", "the Slack app's signing secret"),
         slack_api_url=environment.address("SLACK_API_URL", "https://slack.com/api/").rstrip("/") + "/",
         api_token=environment.secret("VIGIL_API_TOKEN"),
         config=environment.path("VIGIL_CONFIG", "config/vigil.yml"),
@@ -170,11 +162,11 @@ def _github_notices(environment: Environment, token: str | None, app: GitHubApp 
     return ()
 
 
-def _check_slack_tokens(environment: Environment, app_token: str | None) -> None:
+def _check_slack_tokens(environment: Environment) -> None:
     if (environment.secret("SLACK_BOT_TOKEN") or "").startswith(("xapp-", "xoxp-")):
         environment.refuse("SLACK_BOT_TOKEN", "(hidden) is another kind of token; allowed: a bot token (xoxb-…)")
-    if app_token and not app_token.startswith("xapp-"):
-        environment.refuse("SLACK_APP_TOKEN", "(hidden) is another kind of token; allowed: an app-level token (xapp-…)")
+    if environment.secret("SLACK_APP_TOKEN"):
+        environment.refuse("SLACK_APP_TOKEN", "(hidden): Socket Mode is not built yet; allowed: unset")
 
 
 def _demo(environment: Environment) -> bool:
