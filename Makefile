@@ -30,7 +30,7 @@ lint: $(STAMP) ## Format, lint, types, import law
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy bot handlers integrations durable config tests
-	@.venv/bin/lint-imports --no-timing
+	@.venv/bin/lint-imports --no-logo
 
 format: $(STAMP) ## Mend what ruff can mend
 	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format --quiet .

@@ -6,7 +6,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, over
 
 from durable import context
 from durable.errors import OutsideWorkflow
-from durable.model import CallActivity
+from durable.model import ActivitySpec, CallActivity
 from durable.retry import RetryPolicy
 
 P = ParamSpec("P")
@@ -26,7 +26,7 @@ class Workflow(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R]) -> None:
         self.function = function
-        self.name: str = getattr(function, "__name__", repr(function))
+        self.name = function.__name__
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -37,34 +37,19 @@ class Workflow(Generic[P, R]):
 class Activity(Generic[P, R]):
     """A function that touches the world: journaled inside a workflow, a plain call elsewhere."""
 
-    def __init__(
-        self,
-        function: Callable[..., R],
-        *,
-        verify: Callable[P, Found[R] | None] | None = None,
-        retry: RetryPolicy,
-        non_retryable: tuple[type[Exception], ...] = (),
-        timeout: float = 10.0,
-        transactional: bool = False,
-    ) -> None:
-        if timeout <= 0:
-            raise ValueError(f"activity {getattr(function, '__name__', function)}: timeout is {timeout}, must be > 0 s")
-        self.function = function
-        self.name: str = getattr(function, "__name__", repr(function))
-        self.verify = verify
-        self.retry = retry
-        self.non_retryable = non_retryable
-        self.timeout = timeout
-        self.transactional = transactional
-        functools.update_wrapper(self, function)
+    def __init__(self, spec: ActivitySpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.function: Callable[..., R] = spec.function
+        functools.update_wrapper(self, spec.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Inside a workflow a journaled step, elsewhere the plain call."""
         execution = context.current_execution()
         if execution is not None:
-            result: R = execution.perform(CallActivity(self, args, kwargs))
+            result: R = execution.perform(CallActivity(self.spec, args, kwargs))
             return result
-        if self.transactional:
+        if self.spec.transactional:
             raise OutsideWorkflow(
                 f"{self.name} is a @transaction: call it inside a workflow, or {self.name}.function(connection, …)"
             )
@@ -113,13 +98,14 @@ def activity(
     a call that may have happened: `Found(result)` is adopted, None means it did not happen, and while `verify` raises
     the effect stays in doubt and is never repeated. `timeout` is in seconds. Errors in `non_retryable` fail at once.
     """
-    options = {"verify": verify, "retry": retry, "non_retryable": non_retryable, "timeout": timeout}
-    if function is not None:
-        return Activity(function, **options)  # type: ignore[arg-type] # a dictionary of options has one value type
-    return lambda inner: Activity(inner, **options)  # type: ignore[arg-type] # see above
+
+    def declare(inner: Callable[..., Any]) -> Activity[..., Any]:
+        return Activity(ActivitySpec(inner.__name__, inner, verify, retry, non_retryable, timeout))
+
+    return declare if function is None else declare(function)
 
 
 def transaction(function: Callable[Concatenate[Any, P], R]) -> Activity[P, R]:
     """Declare a step on our own database: it runs in the transaction of its journal row, in a savepoint, so it happens
     exactly once. Its first parameter is the SQLAlchemy connection; the workflow calls it without."""
-    return Activity(function, retry=RetryPolicy(), transactional=True)
+    return Activity(ActivitySpec(function.__name__, function, transactional=True))

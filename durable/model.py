@@ -1,13 +1,12 @@
 """The plain facts of the engine: history entries, commands, signals, and what a worker has claimed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from durable.retry import RetryPolicy
 from durable.serde import serializable
-
-if TYPE_CHECKING:
-    from durable.definitions import Activity
 
 EntryState = Literal["started", "retrying", "done", "failed"]
 WorkflowState = Literal["ready", "running", "waiting", "parked", "paused", "completed", "failed", "terminated"]
@@ -51,10 +50,29 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class ActivitySpec:
+    """What an activity was declared as. `verify` answers a `Found` or None; `timeout` is in seconds; a `transactional`
+    one gets the journal's connection as its first argument."""
+
+    name: str
+    function: Callable[..., Any]
+    verify: Callable[..., Any] | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    non_retryable: tuple[type[Exception], ...] = ()
+    timeout: float = 10.0
+    transactional: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a time limit that no call could keep."""
+        if self.timeout <= 0:
+            raise ValueError(f"activity {self.name}: timeout is {self.timeout}, must be more than 0 seconds")
+
+
+@dataclass(frozen=True)
 class CallActivity:
     """The workflow calls an activity."""
 
-    activity: "Activity[..., Any]"
+    activity: ActivitySpec
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
     kind = "activity"
