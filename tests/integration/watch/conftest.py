@@ -1,6 +1,6 @@
 """The whole watch on real parts: PostgreSQL, the stand-ins over HTTP, our own clients; and a clock that tests move."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from bot.demo.standins import GITHUB_TOKEN, SLACK_BOT_TOKEN
 from bot.demo.waiting import eventually
 from bot.schema import MIGRATIONS
 from config.policy import Channels, Policy, Reminders
-from durable import Description
+from durable import Description, injection
 from durable.intake import Delivery as Stored
 from durable.postgres import Database, deliveries
 from durable.postgres.migrate import upgrade
@@ -134,6 +134,13 @@ def scene(world: World, database_url: str) -> Iterator[Scene]:
     scene.worker.close()
     github.close()
     database.close()
+
+
+@pytest.fixture
+def at_every_point() -> Iterator[Callable[[injection.Hook | None], None]]:
+    """Calls a function at every commit and outward call from then on, until the test ends."""
+    yield injection.install
+    injection.install(None)
 
 
 def _worker(database: Database, resources: dict[Any, Any], policy: Policy) -> InlineWorker:

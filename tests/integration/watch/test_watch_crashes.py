@@ -1,14 +1,13 @@
 """A crash at every commit and every outward call in turn: each time one channel, each message once, an orderly end."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from bot.demo.github_world import PullRequest
-from durable import injection
 from durable.testing import CrashCounter
 from tests.integration.watch.conftest import HOUR, Scene
 from tests.support.deliveries import pull_request_delivery
@@ -73,12 +72,6 @@ def come_back(scene: Scene) -> None:
         scene.run()
 
 
-@pytest.fixture(autouse=True)
-def _no_crash_afterwards() -> Iterator[None]:
-    yield
-    injection.install(None)
-
-
 def check(scene: Scene, pull_request: PullRequest, where: str) -> None:
     [channel] = scene.channels(pull_request)
     posts = scene.world.slack.posts(channel.id)
@@ -95,18 +88,20 @@ def check(scene: Scene, pull_request: PullRequest, where: str) -> None:
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_wherever_the_process_dies_the_story_is_told_once(scene: Scene, share: int) -> None:
+def test_wherever_the_process_dies_the_story_is_told_once(
+    scene: Scene, share: int, at_every_point: Callable[[Callable[[str], None] | None], None]
+) -> None:
     counter = CrashCounter()
     first = scene.open("Crash-free", reviewers=("ada",))
-    injection.install(counter)
+    at_every_point(counter)
     tell(scene, first)
-    injection.install(None)
+    at_every_point(None)
     check(scene, first, "no crash")
     ours = [nth for nth, point in enumerate(counter.points, start=1) if not point.endswith(" advance")]
     assert len(ours) > 40
     for nth in ours[share::SHARES]:
         pull_request = scene.open(f"Crash {nth}", reviewers=("ada",))
-        injection.install(CrashAt(nth))
+        at_every_point(CrashAt(nth))
         tell(scene, pull_request)
-        injection.install(None)
+        at_every_point(None)
         check(scene, pull_request, f"crash at {nth}: {counter.points[nth - 1]}")

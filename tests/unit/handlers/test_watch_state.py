@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from durable.serde import decode, encode
 from handlers.turns import turn_of
@@ -24,6 +26,23 @@ def test_the_later_state_wins_and_the_earlier_one_changes_nothing() -> None:
     reopened = after(20)
     assert newest(CLOSED, reopened).state == "open"
     assert newest(reopened, CLOSED).state == "open"
+
+
+@given(st.permutations(range(6)), st.lists(st.sampled_from(["open", "closed"]), min_size=6, max_size=6))
+def test_in_whatever_order_states_arrive_the_latest_holds(order: list[int], states: list[str]) -> None:
+    history = [after(second, state=state, title=str(second)) for second, state in enumerate(states)]
+    known = history[order[0]]
+    for place in order[1:]:
+        known = newest(known, history[place])
+    assert (known.title, known.state) == ("5", states[5])
+
+
+@given(st.permutations(["open", "closed", "open", "open"]))
+def test_in_whatever_order_one_seconds_states_arrive_it_is_closed(states: list[str]) -> None:
+    known = after(1, state=states[0])
+    for state in states[1:]:
+        known = newest(known, after(1, state=state))
+    assert known.state == "closed"
 
 
 def test_in_the_same_second_closed_beats_open_in_either_order() -> None:
