@@ -1,9 +1,11 @@
 """`python -m bot.demo`: the main job on stand-ins for GitHub and Slack, with a kill in the middle, for people to watch."""
 
+import re
 import signal
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import cast
@@ -25,7 +27,7 @@ _PICTURE_LINES, _PICTURE_WIDTH = 40, 118
 @click.command()
 @click.option("--once", is_flag=True, help="Play the story unattended, check each step, and end.")
 @click.option("--break", "broken", type=click.Choice(BREAKS), help="Leave one step out, to see the checks fail.")
-@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw the last view into this file.")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw the screen after the return as SVG.")
 def main(once: bool, broken: str | None, svg: Path | None) -> None:
     """Watch Vigil at work: pull requests, channels, reminders, a SIGKILL and the return."""
     console = Console()
@@ -33,13 +35,13 @@ def main(once: bool, broken: str | None, svg: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as Ctrl-C does: in an orderly way
     with set_up(ledger) as stage:
         story = Story(stage, cast("Break | None", broken), ends_all=once)
+        if svg:
+            story.at_the_height = partial(_draw, stage, svg)
         console.print(_links(stage))
         if once:
             _play(story)
         else:
             _play_and_show(story, console)
-        if svg:
-            _draw(stage, svg)
     if once:
         console.print(view.verdict(ledger))
         sys.exit(0 if ledger.all_hold else 1)
@@ -87,7 +89,9 @@ def _draw(stage: Stage, path: Path) -> None:
     with Path("/dev/null").open("w") as nowhere:
         console = Console(record=True, width=_PICTURE_WIDTH, file=nowhere, force_terminal=True)
         console.print(_screen(stage, min(_PICTURE_LINES, len(stage.ledger.happenings))))
-    path.write_text(console.export_svg(title="make demo"), encoding="utf-8")
+    picture = console.export_svg(title="make demo")
+    # The fonts would be fetched from somebody's server; whoever lacks them sees another monospaced one.
+    path.write_text(re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
 if __name__ == "__main__":

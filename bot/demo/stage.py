@@ -23,7 +23,7 @@ from bot.demo.standins import (
 from bot.postgres_place import prepare
 from bot.postmaster import Postmaster
 
-INTERVAL = 8.0
+INTERVAL = 10.0
 ARCHIVE_DELAY = 1.0
 
 
@@ -60,6 +60,7 @@ def set_up(ledger: Ledger) -> Iterator[Stage]:
 
 def _settings(stand_ins: StandIns, port: int, home: Path) -> dict[str, str]:
     return {
+        "VIGIL_DEMO": "1",
         "VIGIL_HOME": str(home),
         "HOST": "127.0.0.1",
         "PORT": str(port),

@@ -224,3 +224,7 @@ def _npm_ci() -> None:
     )
     if done.returncode:
         raise StandInsError(f"`npm ci` in {FOLDER} failed with {done.returncode}: {done.stderr[-2000:]}")
+
+
+if __name__ == "__main__":
+    ensure_installed()
