@@ -22,6 +22,7 @@ SUPERUSER = "vigil"
 _PORT = 5432  # only part of the socket's file name: nothing listens on a network
 _SOCKET = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_FOLDER = 103 - len(f"/{_SOCKET}")  # the shortest limit of the systems we run on, in bytes
+_TEMPORARY = Path("/tmp")  # noqa: S108 - TMPDIR may be deep; what we make there is private to us
 _LONGEST_LOG = 10 * 1024 * 1024
 _ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 _SETTINGS = {
@@ -92,8 +93,7 @@ class Postmaster:
             if found is None and not is_started:  # one that was stopping is gone by now
                 binaries = find(self._place)
                 self._make_data(binaries)
-                self._clear_remains(deadline)
-                self._start(binaries)
+                self._start(binaries, self._clear_remains(deadline))
                 is_started = True
             elif found is None and (self._child is None or self._child.poll() is not None):
                 break
@@ -145,8 +145,9 @@ class Postmaster:
                 f"start the former Vigil and take a dump, or move the folder away, or set DATABASE_URL to a "
                 f"PostgreSQL {made_by[0]} on it"
             )
-        fresh = self._place.base / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)  # left by an initdb that was killed
+        for half_made in self._place.base.glob("data.new-*"):  # left by a first start that was killed
+            shutil.rmtree(half_made, ignore_errors=True)
+        fresh = Path(tempfile.mkdtemp(prefix="data.new-", dir=self._place.base))
         self._place.own_folder(fresh)
         self._initialise(binaries, fresh)
         fresh.rename(self._place.data)
@@ -174,27 +175,34 @@ class Postmaster:
                 f"{folder}: no database could be made ({' '.join(told)}); check the space and the rights there, or set DATABASE_URL"
             )
 
-    def _clear_remains(self, deadline: float) -> None:
+    def _clear_remains(self, deadline: float) -> Path | None:
         """After a kill -9: wait for orphaned server processes (they notice at once that the server is gone), and only
         then remove what names the dead server. PostgreSQL would hold it for alive when another process, or an
-        unreaped zombie (in containers), has its pid."""
+        unreaped zombie (in containers), has its pid. Returns where the dead server's socket was."""
         while orphans := _processes_in(self._place.data):
             if time.monotonic() > deadline:
                 pids = ", ".join(str(process.pid) for process in orphans)
                 raise EmbeddedPostgresError(f"{self._place.data} is still in use by the processes {pids}; end them")
             psutil.wait_procs(orphans, timeout=0.1)
         pid_file = self._place.data / "postmaster.pid"
-        if len(lines := _lines_of(pid_file)) > 4:
-            self._remove_short_socket(Path(lines[4]))
+        lines = _lines_of(pid_file)
+        former = Path(lines[4]) if len(lines) > 4 else None
+        if former is not None:
+            self._remove_short_socket(former)
         for stale in (pid_file, self._place.socket / f"{_SOCKET}.lock", self._place.socket / _SOCKET):
             stale.unlink(missing_ok=True)
+        return former
 
-    def _start(self, binaries: Binaries) -> None:
+    def _start(self, binaries: Binaries, former_socket: Path | None) -> None:
         base = self._place.base
         hba = _write(base / "pg_hba.conf", f"local all {SUPERUSER} peer map={SUPERUSER}\n")
         users = {"root", self._place.account.name}
         ident = _write(base / "pg_ident.conf", "".join(f'{SUPERUSER} "{user}" {SUPERUSER}\n' for user in sorted(users)))
-        files = {"hba_file": str(hba), "ident_file": str(ident), "unix_socket_directories": str(self._socket_folder())}
+        files = {
+            "hba_file": str(hba),
+            "ident_file": str(ident),
+            "unix_socket_directories": str(self._socket_folder(former_socket)),
+        }
         command = [str(binaries.postgres), "-D", str(self._place.data), "-p", str(_PORT)]
         for name, value in {**self._settings, **files}.items():
             command += ["-c", f"{name}={value}"]
@@ -229,17 +237,32 @@ class Postmaster:
             log.touch(mode=0o600)
         return log.open("ab")
 
-    def _socket_folder(self) -> Path:
-        """The place's own folder, or a private short one when a deep VIGIL_HOME would break the limit of socket paths."""
+    def _socket_folder(self, former: Path | None) -> Path:
+        """The place's own folder, or a private short one when a deep VIGIL_HOME would break the limit of socket paths.
+        A short one is made again where it was: others may still know the server by that address."""
         folder = self._place.socket
-        if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
-            self._place.own_folder(folder)
-            return folder
-        return Path(tempfile.mkdtemp(prefix="vigil-", dir="/tmp"))
+        if len(os.fsencode(folder)) > _LONGEST_SOCKET_FOLDER:
+            folder = self._short_folder(former)
+        self._place.own_folder(folder)
+        return folder
+
+    def _short_folder(self, former: Path | None) -> Path:
+        if former is not None and _is_short_folder(former):
+            try:
+                former.mkdir(mode=0o700)
+            except FileExistsError:
+                pass  # somebody else's by now
+            else:
+                return former
+        return Path(tempfile.mkdtemp(prefix="vigil-", dir=_TEMPORARY))
 
     def _remove_short_socket(self, folder: Path) -> None:
-        if folder != self._place.socket and folder.parent == Path("/tmp") and folder.name.startswith("vigil-"):  # noqa: S108 - ours
+        if folder != self._place.socket and _is_short_folder(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_short_folder(folder: Path) -> bool:
+    return folder.parent == _TEMPORARY and folder.name.startswith("vigil-")
 
 
 def _accepts(folder: Path) -> bool:

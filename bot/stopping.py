@@ -1,4 +1,4 @@
-"""How a process is asked to end: the first SIGTERM or Ctrl-C politely, the second at once."""
+"""How a process is asked to end: the first SIGTERM, Ctrl-C or hang-up politely, the second at once."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopping:
@@ -24,7 +24,8 @@ class Stopping:
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         for number in _SIGNALS:
-            signal.signal(number, _leave_it_to_the_pipe)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # else started with nohup
+                signal.signal(number, _leave_it_to_the_pipe)
         threading.Thread(target=self._watch, args=(reading,), name="signals", daemon=True).start()
 
     def on_stop(self, callback: Callable[[], None]) -> None:

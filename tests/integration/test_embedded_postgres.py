@@ -232,7 +232,10 @@ def test_two_processes_that_start_at_once_share_one_server_and_the_last_one_stop
     assert servers(world) == []
 
 
-def test_a_server_that_dies_under_us_is_revived_at_the_same_address(world: World) -> None:
+@pytest.mark.parametrize("depth", [0, 20])
+def test_a_server_that_dies_under_us_is_revived_at_the_same_address(world: World, depth: int) -> None:
+    world.home = world.home.joinpath(*["folder"] * depth)
+    world.roots = world.roots.joinpath(*["folder"] * depth)
     postgres = world.postgres()
     with postgres.running() as url:
         note(url, "kept")
@@ -246,7 +249,7 @@ def test_a_server_that_dies_under_us_is_revived_at_the_same_address(world: World
 
 def test_a_first_start_that_was_killed_is_made_again(world: World) -> None:
     place = world.place()
-    half_made = place.base / "data.new"
+    half_made = place.base / "data.new-1234"
     half_made.mkdir()
     (half_made / "PG_VERSION").write_text("18\n")
 

@@ -11,7 +11,7 @@ import pytest
 PROGRAM = Path(__file__).parent / "programs" / "wait_for_stop.py"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_second_signal_ends_a_process_that_hangs(number: signal.Signals) -> None:
     environment = {"PYTHONPATH": str(PROGRAM.parents[3]), "PATH": os.environ["PATH"]}
     with subprocess.Popen([sys.executable, PROGRAM], stdout=subprocess.PIPE, text=True, env=environment) as process:
