@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
@@ -202,6 +202,7 @@ def test_the_purpose_recognises_its_pull_request_and_no_other() -> None:
     assert not channel.names_pull_request("", PLAIN.url)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.integers(min_value=5, max_value=300))
 def test_escaping_keeps_to_the_limit_and_leaves_no_bracket(outside: str, limit: int) -> None:
     inside = text.escaped(outside, limit)
@@ -210,6 +211,7 @@ def test_escaping_keeps_to_the_limit_and_leaves_no_bracket(outside: str, limit: 
     inside.encode("utf-8")
 
 
+@settings(deadline=None)
 @given(
     title=st.text(max_size=400),
     branch=st.text(max_size=300),

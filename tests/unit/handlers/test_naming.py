@@ -4,7 +4,7 @@ import re
 from itertools import islice
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.naming import channel_names
@@ -53,6 +53,7 @@ def test_a_numbered_name_is_cut_before_its_number() -> None:
     assert names("api", 42, "x" * 200, 2)[1] == "pr-api-42-" + "x" * 68 + "-2"
 
 
+@settings(deadline=None)
 @given(ref=refs, title=st.text(max_size=300))
 def test_every_name_is_legal_distinct_and_holds_the_whole_number(ref: PullRequestRef, title: str) -> None:
     found = list(islice(channel_names(ref, title), 12))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.reminders import humane, next_due, ordinal
@@ -16,6 +16,7 @@ def test_the_next_reminder_is_due_one_interval_after_the_last() -> None:
     assert next_due(NOON, HOUR, chance=0.0) == NOON + HOUR
 
 
+@settings(deadline=None)
 @given(
     every=st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(days=366)),
     chance=st.floats(min_value=0, max_value=1, exclude_max=True),

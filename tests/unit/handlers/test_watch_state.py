@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durable.serde import decode, encode
@@ -29,6 +29,7 @@ def test_the_later_state_wins_and_the_earlier_one_changes_nothing() -> None:
     assert newest(reopened, CLOSED).state == "open"
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)), st.lists(st.sampled_from(["open", "closed"]), min_size=6, max_size=6))
 def test_in_whatever_order_states_arrive_the_latest_holds(order: list[int], states: list[str]) -> None:
     history = [after(second, state=state, title=str(second)) for second, state in enumerate(states)]
@@ -38,6 +39,7 @@ def test_in_whatever_order_states_arrive_the_latest_holds(order: list[int], stat
     assert (known.title, known.state) == ("5", states[5])
 
 
+@settings(deadline=None)
 @given(st.permutations(["open", "closed", "open", "open"]))
 def test_in_whatever_order_one_seconds_states_arrive_it_is_closed(states: list[str]) -> None:
     known = after(1, state=states[0])
