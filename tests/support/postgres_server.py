@@ -38,7 +38,7 @@ def session_server(folder: Path) -> Iterator[str]:
     folder.mkdir(mode=0o755, exist_ok=True)
     server = EmbeddedPostgres(folder / "home", settings=_QUICK, roots_folder=folder / "data")
     _kept.append(server)
-    with server.running() as url:
+    with server.running(stop_within=2) as url:  # it may be the child of another worker, whom we cannot wait for
         yield url
 
 
