@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sqlalchemy import text
 
 from bot.demo.bot_process import BotProcess, free_port
 from bot.manifests import slack_scopes
+from bot.postgres_place import LOCATION_FILE
 from durable import receive, workflow
 from durable.client import Client
 from durable.postgres import Database
@@ -59,9 +61,13 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A VIGIL_HOME that does not exist yet."""
-    return tmp_path / "home"
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A VIGIL_HOME that does not exist yet. What lies elsewhere for it, when the tests run as root, is removed."""
+    home = tmp_path / "home"
+    yield home
+    location = home / LOCATION_FILE
+    if location.exists():
+        shutil.rmtree(location.read_text().strip())
 
 
 @pytest.fixture
