@@ -1,6 +1,7 @@
 """The embedded PostgreSQL that all processes of one `VIGIL_HOME` share: the first starts it, the last stops it."""
 
 import fcntl
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -61,6 +62,22 @@ class EmbeddedPostgres:
         with _exclusively(self._place, within=60.0):
             self._postmaster.ensure(60.0)
         return True
+
+    def remove(self, *, within: float = 10.0) -> None:
+        """Delete this home's database for good, also where it lies outside of the home; for demos and tests. A server
+        that a killed process left behind is stopped. Raises `EmbeddedPostgresError` while somebody uses it."""
+        if not self.exists():
+            return
+        place = prepare(self._home, self._roots_folder)
+        with _exclusively(place, within), _lock_file(place, "users.lock") as users:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as problem:
+                raise EmbeddedPostgresError(f"{place.data} is in use; end the processes that use it first") from problem
+            if not Postmaster(place, self._settings).stop(within):
+                raise EmbeddedPostgresError(f"{place.data}: PostgreSQL is still stopping; try again")
+            shutil.rmtree(place.base)
+        (self._home / LOCATION_FILE).unlink(missing_ok=True)
 
     def _leave(self, place: Place, postmaster: Postmaster, users: IO[str], stop_within: float) -> None:
         with suppress(EmbeddedPostgresError), _exclusively(place, stop_within):

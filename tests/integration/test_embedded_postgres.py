@@ -258,6 +258,22 @@ def test_a_first_start_that_was_killed_is_made_again(world: World) -> None:
     assert not half_made.exists()
 
 
+def test_a_database_nobody_uses_is_removed_wherever_it_lies(world: World) -> None:
+    postgres = world.postgres()
+    with postgres.running():
+        assert postgres.exists()
+        with pytest.raises(EmbeddedPostgresError, match="in use"):
+            world.postgres().remove()
+    killed = world.user()
+    killed.url()
+    killed.kill()
+    world.postgres().remove()
+
+    assert servers(world) == []
+    assert not postgres.exists()
+    assert list(world.roots.glob("*")) == []
+
+
 def test_data_of_another_major_version_are_refused_with_a_remedy(world: World) -> None:
     place = world.place()
     place.own_folder(place.data)
