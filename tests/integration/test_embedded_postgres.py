@@ -133,7 +133,7 @@ def reachable_site(world: World) -> str:
 def test_it_starts_quickly_with_fsync_and_stops_with_its_only_user(world: World) -> None:
     started = time.monotonic()
     with world.postgres().running() as url:
-        assert time.monotonic() - started < 5  # about 0.7 s on two idle cores
+        assert time.monotonic() - started < 30  # about 0.7 s on two idle cores, and much more on busy ones
         assert ask(url, "SELECT current_setting('fsync')") == "on"
         assert ask(url, "SELECT current_setting('server_version_num')::int / 10000") == 18
         assert ask(url, "SELECT pg_encoding_to_char(encoding) FROM pg_database LIMIT 1") == "UTF8"
