@@ -7,7 +7,7 @@ DurableError                     what a caller may catch
 ├── OutsideWorkflow              a durable verb was used where there is no workflow
 ├── WorkflowNotFound             nothing has this workflow id
 ├── WorkflowClosed               the workflow has ended and takes no signal
-├── IntakeUnavailable            a delivery could not be committed; nothing was stored
+├── IntakeUnavailable            a delivery was not committed in time; it has to be sent again
 └── SchemaMismatch               the database's schema is not the code's
     ├── SchemaTooOld
     └── SchemaTooNew
@@ -63,7 +63,8 @@ class WorkflowClosed(DurableError):
 
 
 class IntakeUnavailable(DurableError):
-    """A delivery could not be committed; nothing was stored, so the sender has to send it again."""
+    """A delivery was not committed in time, so the sender has to send it again; should the commit come through after
+    all, what is sent again is a duplicate."""
 
 
 class SchemaMismatch(DurableError):

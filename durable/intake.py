@@ -10,16 +10,21 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from durable.definitions import Workflow
-from durable.errors import IntakeUnavailable
+from durable.errors import DurableError, IntakeUnavailable
 from durable.postgres import deliveries
 from durable.postgres.database import Database
 from durable.postgres.deliveries import Delivery
 
-__all__ = ["Delivery", "Ignore", "Instruction", "Intake", "Router", "SendSignal", "SignalWithStart"]
+__all__ = ["Delivery", "Ignore", "Instruction", "Intake", "Router", "SendSignal", "SignalWithStart", "Unroutable"]
 log = logging.getLogger(__name__)
+
+
+class Unroutable(DurableError):
+    """What a router raises for a delivery that no further try can apply: it is kept as failed at once."""
+
+
 MOST_IN_ONE_COMMIT = 500
 
 
@@ -92,7 +97,7 @@ class Intake:
             batch = self._gather()
             try:
                 self._commit(batch)
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - this thread must outlive whatever goes wrong
                 log.warning("deliveries not stored: %s", type(error).__name__, extra={"deliveries": len(batch)})
                 for delivery, answer in batch:
                     if not answer.cancelled():

@@ -5,21 +5,24 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from config.policy import Policy
-from durable.intake import Delivery, Ignore, Instruction, Router, SendSignal, SignalWithStart
+from durable.intake import Delivery, Ignore, Instruction, Router, SendSignal, SignalWithStart, Unroutable
 from handlers.records import Watched, watched
 from handlers.watch import watch_pull_request
 from handlers.watch_state import Watch, may_begin
 from integrations.github.api import GitHubEvent, UnusedEvent
-from integrations.github.webhook import parse
+from integrations.github.webhook import MalformedDelivery, parse
 
 SIGNAL = "github"
 
 
 def github_router(policy: Policy) -> Router:
-    """The router of GitHub's deliveries. A delivery it cannot read raises `MalformedDelivery` and is kept as failed."""
+    """The router of GitHub's deliveries. A delivery it cannot read is `Unroutable` and kept as failed."""
 
     def route(delivery: Delivery, connection: Connection) -> Sequence[Instruction]:
-        event = parse(delivery.headers.get("x-github-event", ""), delivery.id, delivery.body)
+        try:
+            event = parse(delivery.headers.get("x-github-event", ""), delivery.id, delivery.body)
+        except MalformedDelivery as problem:
+            raise Unroutable(str(problem)) from problem
         known = None if isinstance(event, UnusedEvent) else watched(connection, event.pull_request.ref)
         return [instruction_for(event, known, policy)]
 

@@ -58,8 +58,7 @@ class Outgoing:
 
 def start(connection: Connection, workflow_id: str, name: str, input_: str) -> Started:
     """Begin a workflow unless one with this id is there; a closed one is begun again as its next run."""
-    new = _insert(connection, workflow_id, name, input_)
-    if new:
+    if _insert(connection, workflow_id, name, input_):
         return Started(workflow_id, 1, is_new=True)
     row = _locked(connection, workflow_id)
     if row.state != "closed":
@@ -85,9 +84,10 @@ def signal_with_start(connection: Connection, workflow_id: str, name: str, input
     row = _locked(connection, workflow_id)
     if _counted(connection, row.key, outgoing.key):
         return False
-    if not started and row.state == "closed":
+    if row.state == "closed":
         begin_run(connection, row.key, row.run + 1, name, input_, row.now)
-    _send(connection, row.key, outgoing, row.now, start=(name, input_))
+    # What starts a run is as old as the run, not younger: at its end `journal.end` tells the two apart by that.
+    _send(connection, row.key, outgoing, started or row.now, start=(name, input_))
     return True
 
 
@@ -106,11 +106,14 @@ def resume(connection: Connection, workflow_id: str) -> bool:
     return connection.execute(_RESUME, {"workflow": row.key, "now": row.now}).rowcount == 1
 
 
-def _insert(connection: Connection, workflow_id: str, name: str, input_: str) -> bool:
+def _insert(connection: Connection, workflow_id: str, name: str, input_: str) -> datetime | None:
+    """Begin a workflow that is not there; returns when, or None when one of this id is there."""
     row = connection.execute(_INSERT, {"workflow_id": workflow_id, "name": name}).one_or_none()
-    if row is not None:
-        connection.execute(_FIRST_RUN, {"key": row.key, "input": input_, "now": row.now})
-    return row is not None
+    if row is None:
+        return None
+    connection.execute(_FIRST_RUN, {"key": row.key, "input": input_, "now": row.now})
+    began: datetime = row.now
+    return began
 
 
 def _locked(connection: Connection, workflow_id: str) -> Any:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 DISPATCH_LOCK = 0x64_65_6C_69_76
 QUICK_COMPRESSION = 1
+LONGEST_NOTE = 500
 
 
 @dataclass(frozen=True)
@@ -88,20 +89,25 @@ def waiting(connection: Connection, sources: Sequence[str], most: int) -> list[R
 
 def applied(connection: Connection, received: Received, note: str) -> None:
     """Mark a delivery as done; `note` says what came of it."""
-    connection.execute(_APPLIED, {"row": received.row, "note": note[:500]})
+    connection.execute(_APPLIED, {"row": received.row, "note": _kept(note)})
 
 
 def failed(connection: Connection, received: Received, note: str) -> None:
     """Mark a delivery as impossible to apply; the same delivery sent again is tried again."""
-    connection.execute(_FAILED, {"row": received.row, "note": note[:500]})
+    connection.execute(_FAILED, {"row": received.row, "note": _kept(note)})
 
 
 def postponed(connection: Connection, received: Received, note: str, seconds: float) -> None:
     """Leave a delivery for another try in `seconds`."""
-    connection.execute(_POSTPONED, {"row": received.row, "note": note[:500], "seconds": seconds})
+    connection.execute(_POSTPONED, {"row": received.row, "note": _kept(note), "seconds": seconds})
 
 
 def next_in(connection: Connection, sources: Sequence[str]) -> float | None:
     """Seconds until the earliest waiting delivery of these sources may be tried (negative: it may), or None when none waits."""
     seconds = connection.execute(_NEXT, {"sources": list(sources)}).scalar_one_or_none()
     return None if seconds is None else float(seconds)
+
+
+def _kept(note: str) -> str:
+    """A note as PostgreSQL stores it: no NUL, and not longer than people read."""
+    return note.replace("\x00", "")[:LONGEST_NOTE]

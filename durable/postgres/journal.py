@@ -92,7 +92,8 @@ _READ = text(
 )
 _UNREAD_START = text(
     "SELECT start_name, start_input FROM durable.inbox WHERE workflow_key = :key AND read_at IS NULL"
-    " AND start_input IS NOT NULL ORDER BY id LIMIT 1"
+    " AND start_input IS NOT NULL AND sent_at > (SELECT created_at FROM durable.runs"
+    " WHERE workflow_key = :key AND run = :run) ORDER BY id LIMIT 1"
 )
 _END_RUN = text(
     "UPDATE durable.runs SET outcome = :outcome, result = :result, error = :error, reason = :reason,"
@@ -191,11 +192,12 @@ def end(
     reason: str | None = None,
     status: str | None = None,
 ) -> bool:
-    """End the run, with the row locked. A signal-with-start that nobody read begins the next run at once, as if it had
-    come a moment later; returns whether it did."""
+    """End the run, with the row locked. A signal-with-start that came while it was on and that nobody read begins the
+    next run at once, as if it had come a moment later; returns whether it did. One that came before has had its run:
+    code that ends without reading what started it must not go round for ever."""
     ended = {"outcome": outcome, "result": result, "error": error, "reason": reason, "status": status}
     connection.execute(_END_RUN, ended | {"now": now, "key": claim.key, "run": claim.run})
-    waiting = connection.execute(_UNREAD_START, {"key": claim.key}).one_or_none()
+    waiting = connection.execute(_UNREAD_START, {"key": claim.key, "run": claim.run}).one_or_none()
     if waiting is None:
         connection.execute(_CLOSE, {"key": claim.key})
         return False

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from durable.client import check_workflow_id
 from durable.errors import WorkflowClosed, WorkflowNotFound
-from durable.intake import Ignore, Instruction, Router, SendSignal, SignalWithStart
+from durable.intake import Ignore, Instruction, Router, SendSignal, SignalWithStart, Unroutable
 from durable.postgres import commands, deliveries
 from durable.postgres.database import Database, is_away
 from durable.postgres.deliveries import Received
@@ -107,7 +107,7 @@ class Dispatcher:
         """Leave it for later, or for good after several tries: one bad delivery never holds up the others."""
         extra = {"source": received.delivery.source, "delivery_id": received.delivery.id}
         note = f"{type(error).__name__}: {error}"
-        if received.attempts + 1 >= MOST_ATTEMPTS:
+        if isinstance(error, Unroutable) or received.attempts + 1 >= MOST_ATTEMPTS:
             log.error("delivery failed: %s", note, extra=extra)
             deliveries.failed(connection, received, note)
             return

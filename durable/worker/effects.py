@@ -92,7 +92,8 @@ class Effects:
             if settled_at > self._session.now():
                 self._session.suspend(replace(entry, due_at=settled_at), Wait(settled_at, real=True))
         try:
-            with serving(self._info(command, entry, entry.attempt), self._resources):
+            info = ActivityInfo(*self._key(entry.step), entry.attempt, command.activity.timeout)
+            with serving(info, self._resources):
                 found = verify(*command.args, **command.kwargs)
         except Exception as error:  # noqa: BLE001 - whatever the look ended with, it must not fall through to the call
             self._look_again(command, entry, error)
@@ -118,10 +119,11 @@ class Effects:
 
     def _call(self, command: CallActivity, entry: Entry) -> Entry:
         """Write the intent, make the call, and keep its result for the next commit."""
+        self._time_for(command, entry)
         attempt = entry.attempt + 1
-        info = self._info(command, entry, attempt)
         intent = replace(entry, state="started", attempt=attempt, due_at=None, at=self._session.now())
         self._session.write(intent, hold=command.activity.timeout)
+        info = ActivityInfo(*self._key(entry.step), attempt, self._time_for(command, entry))
         reach(f"call.before {command.name}")
         try:
             with serving(info, self._resources):
@@ -184,14 +186,13 @@ class Effects:
         payload = encode({"error": error, "message": message[:2000]})
         return self._session.keep(replace(entry, state="failed", payload=payload, due_at=None, at=self._session.now()))
 
-    def _info(self, command: CallActivity, entry: Entry, attempt: int) -> ActivityInfo:
-        """The call's facts. Its time is shorter than what is left of the lease, or it is not begun at all."""
+    def _time_for(self, command: CallActivity, entry: Entry) -> float:
+        """The seconds a call may take: shorter than what is left of the lease, or it is not begun at all."""
         remaining = self._lease.remaining()
         if not self._lease.is_fresh:
             log.warning("lease too short for an effect: %.2f s left", remaining, extra=self._extra(entry))
             raise Abandoned
-        timeout = min(command.activity.timeout, remaining * LEASE_SHARE)
-        return ActivityInfo(*self._key(entry.step), attempt, timeout)
+        return min(command.activity.timeout, remaining * LEASE_SHARE)
 
     def _key(self, step: int) -> tuple[str, int, int]:
         return self._session.claim.workflow_id, self._session.claim.run, step

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from durable import receive, workflow
 from durable.errors import IntakeUnavailable
-from durable.intake import Delivery, Ignore, Instruction, Intake, SendSignal, SignalWithStart
+from durable.intake import Delivery, Ignore, Instruction, Intake, SendSignal, SignalWithStart, Unroutable
 from durable.postgres import Database
 from durable.testing import InlineWorker
 
@@ -94,6 +94,23 @@ def test_a_bad_delivery_does_not_hold_up_the_others_and_fails_in_the_end(
             connection.execute(text("UPDATE durable.deliveries SET next_at = clock_timestamp()"))
         worker.run_until_idle()
     assert (states(database), worker.client.overview().failed_deliveries) == (["failed", "applied"], 1)
+
+
+def test_a_delivery_that_no_try_can_apply_fails_at_once_whatever_its_error_says(
+    database: Database, intake: Intake, inline: Inline
+) -> None:
+    def refuse(received: Delivery, connection: Connection) -> Sequence[Instruction]:
+        raise Unroutable("not \x00 readable")
+
+    intake.put(delivery(1))
+    inline(gather_until_end, routes={"test": refuse}).run_until_idle()
+    assert states(database) == ["failed"]
+
+
+def test_the_intake_outlives_a_delivery_that_cannot_be_stored(database: Database, intake: Intake) -> None:
+    with pytest.raises(IntakeUnavailable):
+        intake.put(Delivery("te\x00st", "1", {}, b""))
+    assert intake.put(delivery(2))
 
 
 def test_a_redelivery_of_a_failed_one_is_tried_again_and_of_an_applied_one_is_a_duplicate(

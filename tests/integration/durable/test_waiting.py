@@ -191,6 +191,18 @@ def test_a_signal_with_start_that_nobody_read_begins_the_next_run(database: Data
     assert (client.describe("w").run, result(worker)) == (2, "late")
 
 
+def test_code_that_ends_without_reading_what_started_it_does_not_go_round_for_ever(inline: Inline) -> None:
+    @workflow
+    def broken() -> None:
+        raise ValueError("before any receive")
+
+    worker = inline(broken)
+    worker.client.signal_with_start(broken, workflow_id="w", signal="n", key="a")
+    assert worker.run_until_idle() == 1
+    described = worker.client.describe("w")
+    assert (described.state, described.reason) == ("failed", "ValueError: before any receive")
+
+
 def test_a_delivery_of_the_past_does_not_begin_a_closed_workflow_again(inline: Inline) -> None:
     worker = inline(collector)
 
