@@ -7,10 +7,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.demo.bot_process import BotProcess, free_port
+from bot.demo.bot_process import BotProcess
 from bot.demo.github_world import GitHubWorld
 from bot.demo.ledger import Ledger
 from bot.demo.observer import Observer
+from bot.demo.ports import free_port
 from bot.demo.slack_world import SlackWorld
 from bot.demo.standins import (
     GITHUB_TOKEN,

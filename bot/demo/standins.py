@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from bot.demo import rest
+from bot.demo.ports import free_port
 
 FOLDER = Path(__file__).parent / "standins"
 
@@ -108,8 +109,8 @@ class StandIns:
         ensure_installed()
         seed = json.loads((FOLDER / "seed.json").read_text())
         configuration = {
-            "github": {"port": github_port, "base_url": github_base_url, "seed": seed["github"]},
-            "slack": {"port": slack_port, "base_url": slack_base_url, "seed": seed["slack"]},
+            "github": {"port": github_port or free_port(), "base_url": github_base_url, "seed": seed["github"]},
+            "slack": {"port": slack_port or free_port(), "base_url": slack_base_url, "seed": seed["slack"]},
             "hooks": _described(hooks),
         }
         errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the start fails, closed by stop()

@@ -174,6 +174,6 @@ def is_unready(bot: BotProcess) -> str | None:
 
 
 def nothing_spins(world: World, calls: int) -> bool:
-    """Over two intervals the bot asks Slack next to nothing."""
+    """Over two intervals the bot asks Slack next to nothing. That nothing happens can only be seen by looking on."""
     Event().wait(4)
     return len(world.slack_proxy.calls()) - calls <= 8

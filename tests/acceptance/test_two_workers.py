@@ -42,7 +42,7 @@ def test_a_worker_frozen_past_its_lease_posts_nothing_twice(world: World, start_
     reminded(world, channel, 3, within=30)
     assert second.exit_code is None
     assert [each.key for each in posted(world, channel)].count(call.key) == 1
-    eventually(lambda: any("fence" in str(line) or "lost" in str(line) for line in first.logs()))
+    eventually(lambda: any("fence lost" in str(line["event"]) for line in first.logs() if "event" in line))
     assert time.monotonic() - time_frozen < 60
     pull_request.merge()
     ended(world, pull_request)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from bot.demo.bot_process import free_port
 from bot.demo.github_world import GitHubWorld
+from bot.demo.ports import free_port
 from bot.demo.slack_world import Channel, SlackWorld
 from bot.demo.standins import (
     GITHUB_TOKEN,

@@ -43,17 +43,9 @@ async function open(service, port) {
   return createEmulator({
     service,
     port,
-    baseUrl: baseUrl ?? (port ? `http://127.0.0.1:${port}` : undefined),
+    baseUrl: baseUrl ?? `http://127.0.0.1:${port}`,
     seed: { tokens: seed.tokens, [service]: seed },
   });
-}
-
-async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 // A reset makes new emulators on the old ports instead of calling their reset(): the rate limit of 5,000 requests an
@@ -100,7 +92,6 @@ process.stdin.resume();
 process.stdin.on("end", () => process.exit(0));
 process.on("SIGTERM", () => process.exit(0));
 
-for (const service of ["github", "slack"]) configuration[service].port ||= await freePort();
 await reset();
 
 const controller = createServer((request, response) => {
