@@ -1,6 +1,5 @@
 """For tests of workflows: move the engine's time, and run what is due in the calling thread until nothing is."""
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from durable.worker.dispatcher import Dispatcher
 from durable.worker.lease import Lease
 from durable.worker.runner import Runner
 from durable.worker.session import CLAIM_HOLD_S
+from durable.worker.upkeep import Upkeep
 
 A_LONG_LEASE_S = 3600.0
 BATCH = 100
@@ -75,21 +75,12 @@ class InlineWorker:
             left -= step
             wakes += self.run_until_idle()
 
+    def take_over(self) -> int:
+        """Return to the queue what dead processes of this host left behind; returns how many workflows that were."""
+        return Upkeep(self.database, self._lease, on_due=lambda: None).reap()
+
     def close(self) -> None:
         """End the worker's lease."""
         self._lease.stop()
         with self.database.transaction("retire") as connection:
             scheduling.retire(connection, self._lease.worker)
-
-
-class CrashCounter:
-    """An injection hook that counts the points it is asked at, and remembers them; see `durable.injection`."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.points: list[str] = []
-
-    def __call__(self, point: str) -> None:
-        """Count one point."""
-        with self._lock:
-            self.points.append(point)

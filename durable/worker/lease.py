@@ -36,9 +36,14 @@ def _host() -> str:
 
 
 def is_gone(process: Process) -> bool:
-    """Whether a process of this host and boot has ended (its number may have been given to another since)."""
+    """Whether a process of this host and boot has ended (its number may have been given to another since).
+
+    One that ended and was not waited for yet, as in a container without an init process, has ended, too.
+    """
     try:
-        return abs(int(psutil.Process(process.pid).create_time()) - process.pid_started) > START_TOLERANCE_S
+        found = psutil.Process(process.pid)
+        other = abs(int(found.create_time()) - process.pid_started) > START_TOLERANCE_S
+        return other or found.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:

@@ -1,75 +1,50 @@
-"""A crash at every commit and every outward call in turn: each time one channel, each message once, an orderly end."""
+"""SIGKILL at every commit and every outward call in turn: each time one channel, each message once, an orderly end."""
 
 from collections import Counter
-from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from bot.demo.github_world import PullRequest
-from durable.testing import CrashCounter
+from durable.intake import Delivery as Stored
 from tests.integration.watch.conftest import HOUR, Scene
-from tests.support.deliveries import pull_request_delivery
+from tests.integration.watch.mortal import NEVER, Life, die_in
+from tests.support.deliveries import Delivery, pull_request_delivery
 
 SHARES = 4
 """The points are dealt to so many tests, so that several cores can share the work."""
 
-
-class Crash(BaseException):
-    """The process dies here: nothing catches this."""
-
-
-class CrashAt:
-    """Lets the process die at the `nth` point it comes to, and only there."""
-
-    def __init__(self, nth: int) -> None:
-        self.left = nth
-
-    def __call__(self, point: str) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Crash(point)
+TILL_REMINDED = HOUR.total_seconds() * 1.06
+TILL_ARCHIVED = 10.0
 
 
-def tell(scene: Scene, pull_request: PullRequest) -> None:
-    """The main job in short: opened, reminded once, merged, archived. Whoever dies in the middle comes back."""
-    scene.deliver(pull_request_delivery(pull_request, "opened"))
-    survive(scene, timedelta(0))
-    survive(scene, HOUR + timedelta(minutes=4))
+def life(scene: Scene, sent: Delivery, seconds: float) -> Life:
+    """What one process does: this delivery, and so much time from now."""
+    headers = {"x-github-event": sent.event, "x-github-delivery": sent.id}
+    return Life(
+        database_url=scene.database.url.render_as_string(hide_password=False),
+        github_url=scene.world.github_proxy.url,
+        slack_url=scene.world.slack_proxy.url,
+        delivery=Stored("github", sent.id, headers, sent.body),
+        since=scene.time().isoformat(),
+        seconds=seconds,
+    )
+
+
+def lived(present: Life, nth: int) -> list[str]:
+    """Live it, dying at the `nth` point; who dies has a successor. Returns the points of who lived to the end."""
+    points = die_in(present, nth)
+    if points is None:
+        points = die_in(present, NEVER)
+    assert points is not None
+    return points
+
+
+def tell(scene: Scene, pull_request: PullRequest, opening: int, closing: int) -> tuple[list[str], list[str]]:
+    """The main job in short: opened, reminded once, merged, archived; with a death at these points."""
+    begun = lived(life(scene, pull_request_delivery(pull_request, "opened"), TILL_REMINDED), opening)
     pull_request.merge()
-    scene.deliver(pull_request_delivery(pull_request, "closed"))
-    survive(scene, timedelta(seconds=10))
-
-
-def survive(scene: Scene, duration: timedelta) -> None:
-    """Live through `duration`, dying at most once."""
-    until = scene.time() + duration
-    try:
-        scene.pass_time(duration)
-    except Crash:
-        come_back(scene)
-        scene.pass_time(max(until - scene.time(), timedelta(0)))
-        come_back(scene)
-
-
-def come_back(scene: Scene) -> None:
-    """What a successor does: take over at once. What waits on the real clock for a settled answer is due."""
-    for _ in range(3):
-        with scene.database.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE durable.workflows SET state = 'waiting', wake_at = durable.now() WHERE state = 'running'")
-            )
-            connection.execute(
-                text("UPDATE durable.workflows SET wake_at = durable.now() WHERE state = 'waiting' AND wake_real")
-            )
-            connection.execute(
-                text(
-                    "UPDATE durable.history SET due_at = durable.now() FROM durable.workflows"
-                    " WHERE workflows.key = history.workflow_key AND history.state = 'started'"
-                )
-            )
-        scene.run()
+    ended = lived(life(scene, pull_request_delivery(pull_request, "closed"), TILL_ARCHIVED), closing)
+    return begun, ended
 
 
 def check(scene: Scene, pull_request: PullRequest, where: str) -> None:
@@ -88,20 +63,16 @@ def check(scene: Scene, pull_request: PullRequest, where: str) -> None:
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_wherever_the_process_dies_the_story_is_told_once(
-    scene: Scene, share: int, at_every_point: Callable[[Callable[[str], None] | None], None]
-) -> None:
-    counter = CrashCounter()
+def test_wherever_the_process_is_killed_the_story_is_told_once(scene: Scene, share: int) -> None:
     first = scene.open("Crash-free", reviewers=("ada",))
-    at_every_point(counter)
-    tell(scene, first)
-    at_every_point(None)
+    opening, closing = tell(scene, first, NEVER, NEVER)
     check(scene, first, "no crash")
-    ours = [nth for nth, point in enumerate(counter.points, start=1) if not point.endswith(" advance")]
-    assert len(ours) > 40
-    for nth in ours[share::SHARES]:
-        pull_request = scene.open(f"Crash {nth}", reviewers=("ada",))
-        at_every_point(CrashAt(nth))
-        tell(scene, pull_request)
-        at_every_point(None)
-        check(scene, pull_request, f"crash at {nth}: {counter.points[nth - 1]}")
+    deaths = [(nth, NEVER, point) for nth, point in enumerate(opening, start=1)]
+    deaths += [(NEVER, nth, point) for nth, point in enumerate(closing, start=1)]
+    assert len(deaths) > 40
+    for opening_death, closing_death, point in deaths[share::SHARES]:
+        pull_request = scene.open(f"Killed at {opening_death} {closing_death}", reviewers=("ada",))
+        tell(scene, pull_request, opening_death, closing_death)
+        check(
+            scene, pull_request, f"killed at {point}, point {opening_death} of the opening, {closing_death} of the end"
+        )
