@@ -90,6 +90,18 @@ def terminate(surroundings: Surroundings, workflow_id: str, reason: str) -> None
     click.echo(f"{workflow_id} is terminated")
 
 
+@workflow.command(epilog=examples("python -m bot workflow resume pr:github.com:acme:api:42"))
+@click.argument("workflow_id")
+@click.pass_obj
+def resume(surroundings: Surroundings, workflow_id: str) -> None:
+    """Let a paused workflow go on, once what its reason names is mended."""
+    with _client(surroundings) as client:
+        if not client.resume(workflow_id):
+            state = client.describe(workflow_id).state
+            raise CommandFailed(f"{workflow_id} is {state}, and only a paused workflow can be resumed")
+    click.echo(f"{workflow_id} goes on")
+
+
 COMMANDS = {"workflow": workflow}
 
 

@@ -15,7 +15,9 @@ import pytest
 import yaml
 from sqlalchemy import text
 
-from bot.demo.bot_process import BotProcess, free_port
+from bot.cli import main
+from bot.demo.bot_process import BotProcess
+from bot.demo.ports import free_port
 from bot.manifests import slack_scopes
 from bot.postgres_place import LOCATION_FILE
 from durable import receive, workflow
@@ -263,17 +265,29 @@ def test_the_doctor_creates_no_database(home: Path) -> None:
         ["workflow", "list"],
         ["workflow", "show"],
         ["workflow", "terminate"],
+        ["workflow", "resume"],
         ["doctor"],
         ["manifest"],
         ["manifest", "slack"],
         ["manifest", "github"],
     ],
 )
-def test_every_command_has_help_with_an_example(arguments: list[str]) -> None:
-    ended = vigil(*arguments, "--help")
+def test_every_command_has_help_with_an_example(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--help"], {}, Path("/nowhere")) == 0
+    assert "Examples:" in capsys.readouterr().out
 
-    assert ended.returncode == 0
-    assert "Examples:" in ended.stdout
+
+def test_a_paused_workflow_is_resumed_and_one_that_is_not_is_told_so(database: Database, database_url: str) -> None:
+    client = Client(database)
+    for name in ("stuck", "fine"):
+        client.start(wait_for_ever, "x", workflow_id=name)
+    with database.transaction("test") as connection:
+        connection.execute(text("UPDATE durable.workflows SET state = 'paused' WHERE workflow_id = 'stuck'"))
+    resumed = vigil("workflow", "resume", "stuck", DATABASE_URL=database_url)
+    refused = vigil("workflow", "resume", "fine", DATABASE_URL=database_url)
+
+    assert (resumed.returncode, resumed.stdout, client.describe("stuck").state) == (0, "stuck goes on\n", "ready")
+    assert (refused.returncode, refused.stderr) == (1, "fine is ready, and only a paused workflow can be resumed\n")
 
 
 def test_manifests_are_ready_to_paste() -> None:

@@ -8,7 +8,7 @@ from threading import Barrier, Event, Thread
 
 import pytest
 
-from bot.demo.bot_process import free_port
+from bot.demo.ports import free_port
 from bot.demo.standins import SLACK_BOT_TOKEN
 from integrations.slack.api import (
     Channel,
