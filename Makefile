@@ -24,7 +24,7 @@ run: $(STAMP) ## The bot in production shape on this machine, with the settings 
 	@$(PYTHON) -m bot serve $(ARGS)
 
 test: setup ## Every tier of tests (ARGS="-k reminder" for some)
-	@$(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n 6 --dist worksteal $(ARGS)
 
 lint: $(STAMP) ## Format, lint, types, import law
 	@$(PYTHON) -m ruff format --check --quiet .

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.demo.bot_process import free_port
+from bot.demo.ports import free_port
 from bot.demo.github_world import PullRequest as PullRequestThere
 from bot.demo.standins import GITHUB_TOKEN
 from integrations.github.api import (
