@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.demo.ports import free_port
 from bot.demo.github_world import PullRequest as PullRequestThere
+from bot.demo.ports import free_port
 from bot.demo.standins import GITHUB_TOKEN
 from integrations.github.api import (
     Forbidden,
