@@ -1,7 +1,7 @@
 """Durable execution in plain synchronous Python on PostgreSQL: what a workflow's author imports."""
 
 from durable.context import info, resource
-from durable.definitions import Activity, Found, Workflow, activity, transaction, workflow
+from durable.definitions import Activity, ActivityDecorator, Found, Workflow, activity, transaction, workflow
 from durable.errors import (
     ActivityFailed,
     DurableError,
@@ -19,6 +19,7 @@ from durable.verbs import continue_as_new, now, random, receive, set_status, sle
 
 __all__ = [
     "Activity",
+    "ActivityDecorator",
     "ActivityFailed",
     "ActivityInfo",
     "Description",

@@ -7,7 +7,7 @@ from handlers.watch_state import Look, Rules
 from integrations.github.api import PullRequest, PullRequestRef
 
 
-@outward
+@outward()
 def look(ref: PullRequestRef) -> Look:
     """The pull request as GitHub has it now, and the rules that go for it now."""
     pull_request = github().read_pull_request(ref)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from durable import Activity, Found, InDoubt, Park, RetryAfter, RetryPolicy, activity, resource
+from durable import Activity, ActivityDecorator, Found, InDoubt, Park, RetryAfter, RetryPolicy, activity, resource
 from integrations.github import api as github_words
 from integrations.github.api import GitHub
 from integrations.slack import api as slack_words
@@ -16,8 +16,11 @@ R = TypeVar("R")
 SETTLE_S = 2.0
 """How long a call that timed out may still take effect at Slack."""
 
-PATIENT = RetryPolicy(first=1.0, factor=2.0, longest=60.0, attempts=None)
+PATIENT = RetryPolicy(first=0.5, factor=2.0, longest=60.0, attempts=None)
 """However long Slack or GitHub is away, it is worth waiting for."""
+
+CALL_S = 10.0
+"""How long a call, or a look whether it happened, may take."""
 
 FOR_GOOD = (slack_words.Refused, github_words.NotFound, github_words.Forbidden)
 """What no repeat would change."""
@@ -49,17 +52,24 @@ def steering() -> Iterator[None]:
         raise Park("github", str(refused)) from refused
 
 
-def outward(function: Callable[P, R]) -> Activity[P, R]:
-    """Declare an activity that reads, or whose effect is the same however often it is repeated."""
-    declared: Callable[[Callable[P, R]], Activity[P, R]] = activity(retry=PATIENT, non_retryable=FOR_GOOD)
-    return declared(steering()(function))
+def outward(*, timeout: float = CALL_S) -> ActivityDecorator:
+    """Declare an activity that reads, or whose effect is the same however often it is repeated. `timeout` in seconds."""
+    declared = activity(retry=PATIENT, non_retryable=FOR_GOOD, timeout=timeout)
+
+    def declare(function: Callable[P, R], /) -> Activity[P, R]:
+        return declared(steering()(function))
+
+    return declare
 
 
-def verified(verify: Callable[P, Found[R] | None]) -> Callable[[Callable[P, R]], Activity[P, R]]:
-    """Declare an activity whose effect must not happen twice: `verify` looks whether it happened."""
+def verified(
+    verify: Callable[P, Found[R] | None], *, timeout: float = CALL_S
+) -> Callable[[Callable[P, R]], Activity[P, R]]:
+    """Declare an activity whose effect must not happen twice: `verify` looks whether it happened. A look may take all
+    of `timeout` (seconds); the call itself is also bound by the worker's lease."""
 
     def declare(function: Callable[P, R]) -> Activity[P, R]:
-        declared = activity(verify=steering()(verify), retry=PATIENT, non_retryable=FOR_GOOD)
+        declared = activity(verify=steering()(verify), retry=PATIENT, non_retryable=FOR_GOOD, timeout=timeout)
         return declared(steering()(function))
 
     return declare

@@ -6,7 +6,7 @@ from handlers.outside import github, outward, slack
 from integrations.github.api import Forbidden, NotFound
 
 
-@outward
+@outward()
 def slack_user_of(login: str) -> str | None:
     """The Slack user id behind a GitHub login, or None: then they are named and not pinged."""
     noted = resource(Policy).person(login)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from durable import ActivityFailed, continue_as_new, now, random, receive, set_status, sleep, workflow
 from handlers.effects_github import look
-from handlers.effects_slack import add_bookmark, archive, open_channel, set_purpose, set_topic
+from handlers.effects_slack import add_bookmark, adopt_channel, archive, create_channel, set_purpose, set_topic
 from handlers.messages import channel as words
 from handlers.naming import channel_names
 from handlers.records import hold_channel, note_outcome, register_pull_request
@@ -83,7 +83,8 @@ def _open(state: Watch) -> NoReturn:
     pull_request = state.pull_request
     names = channel_names(pull_request.ref, pull_request.title)
     for name in islice(names, state.names_tried, state.names_tried + NAMES_A_RUN):
-        channel = open_channel(name, state.rules.private_channel, pull_request.url)
+        url = pull_request.url
+        channel = create_channel(name, state.rules.private_channel, url) or adopt_channel(name, url)
         if channel and hold_channel(state.workflow_id, channel.id, channel.name):
             continue_as_new(
                 replace(state, phase="furnishing", channel_id=channel.id, channel_name=channel.name, names_tried=0)

@@ -187,12 +187,14 @@ class Effects:
         return self._session.keep(replace(entry, state="failed", payload=payload, due_at=None, at=self._session.now()))
 
     def _time_for(self, command: CallActivity, entry: Entry) -> float:
-        """The seconds a call may take: shorter than what is left of the lease, or it is not begun at all."""
+        """The seconds a call may take. An effect that must not happen twice has to be over before the lease is, so that
+        nobody else begins it meanwhile; with too little of the lease left nothing is begun."""
         remaining = self._lease.remaining()
         if not self._lease.is_fresh:
             log.warning("lease too short for an effect: %.2f s left", remaining, extra=self._extra(entry))
             raise Abandoned
-        return min(command.activity.timeout, remaining * LEASE_SHARE)
+        bound = remaining * LEASE_SHARE if command.activity.verify else command.activity.timeout
+        return min(command.activity.timeout, bound)
 
     def _key(self, step: int) -> tuple[str, int, int]:
         return self._session.claim.workflow_id, self._session.claim.run, step

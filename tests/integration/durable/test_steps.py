@@ -24,7 +24,7 @@ from durable import (
     workflow,
 )
 from durable.postgres import Database
-from durable.testing import InlineWorker, advance
+from durable.testing import A_LONG_LEASE_S, InlineWorker, advance
 
 Inline = Callable[..., InlineWorker]
 
@@ -248,6 +248,30 @@ def test_a_refused_token_parks_the_workflow_until_the_gate_is_opened(worker: Inl
     assert worker.client.open_gate("slack") == 1
     worker.run_until_idle()
     assert (world.posted, worker.client.gates()) == (["w/1/1"], [])
+
+
+def test_only_an_effect_that_must_not_happen_twice_is_bound_by_the_lease(inline: Inline) -> None:
+    def told() -> Found[float] | None:
+        return None
+
+    @activity(timeout=7200)
+    def harmless() -> float:
+        return info().timeout
+
+    @activity(verify=told, timeout=7200)
+    def grave() -> float:
+        return info().timeout
+
+    @workflow
+    def both() -> list[float]:
+        return [harmless(), grave()]
+
+    worker = inline(both)
+    worker.client.start(both, workflow_id="w")
+    worker.run_until_idle()
+    unbound, bound = result(worker)
+    assert unbound == 7200
+    assert 3000 < bound < A_LONG_LEASE_S
 
 
 def test_a_result_that_cannot_be_stored_fails_its_own_step(inline: Inline) -> None:
