@@ -51,8 +51,9 @@ class Client:
     def start(self, workflow: Workflow[P, Any], *args: P.args, workflow_id: str, **kwargs: P.kwargs) -> Started:  # type: ignore[valid-type] # a keyword of ours beside the workflow's own
         """Begin a workflow; while one with this id runs, this changes nothing and says so."""
         input_ = encode_input(args, kwargs)
+        beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
         with self._writing("start") as connection:
-            return commands.start(connection, check_workflow_id(workflow_id), workflow.name, input_)
+            return commands.start(connection, beginning)
 
     def signal(self, workflow_id: str, name: str, payload: Any = None, *, key: str) -> bool:
         """Send a signal; False when `key` was counted before. Raises `WorkflowNotFound`, `WorkflowClosed`."""
@@ -65,10 +66,10 @@ class Client:
     ) -> bool:
         """Send a signal and begin the workflow, or its next run, where none runs; False when `key` was counted."""
         outgoing = commands.Outgoing(signal, encode(payload), key)
+        input_ = encode_input(args, {})
+        beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
         with self._writing("signal") as connection:
-            return commands.signal_with_start(
-                connection, check_workflow_id(workflow_id), workflow.name, encode_input(args, {}), outgoing
-            )
+            return commands.signal_with_start(connection, beginning, outgoing)
 
     def terminate(self, workflow_id: str, reason: str) -> None:
         """End a workflow at once. Raises `WorkflowNotFound`, `WorkflowClosed`."""

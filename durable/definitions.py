@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from durable import context
 from durable.errors import OutsideWorkflow
-from durable.model import ActivitySpec, CallActivity
+from durable.model import ActivitySpec, CallActivity, WorkflowOptions
 from durable.retry import RetryPolicy
 
 P = ParamSpec("P")
@@ -24,9 +25,10 @@ class Found(Generic[T]):
 class Workflow(Generic[P, R]):
     """A function whose steps are journaled. Called directly it is the plain function."""
 
-    def __init__(self, function: Callable[P, R]) -> None:
+    def __init__(self, function: Callable[P, R], options: WorkflowOptions = WorkflowOptions()) -> None:  # noqa: B008 - frozen
         self.function = function
         self.name = function.__name__
+        self.options = options
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -56,9 +58,47 @@ class Activity(Generic[P, R]):
         return self.function(*args, **kwargs)
 
 
-def workflow(function: Callable[P, R]) -> Workflow[P, R]:
-    """Declare a workflow: an ordinary synchronous function. Its name is the function's."""
-    return Workflow(function)
+class WorkflowDecorator(Protocol):
+    """What `@workflow(…)` with options is: it takes a function of any signature."""
+
+    def __call__(self, function: Callable[P, R], /) -> Workflow[P, R]:
+        """The function as a workflow."""
+        ...
+
+
+@overload
+def workflow(function: Callable[P, R], /) -> Workflow[P, R]: ...
+@overload
+def workflow(
+    *,
+    queue: str = "default",
+    priority: int = 0,
+    deadline: timedelta | None = None,
+    retention: timedelta | None = None,
+    version: str | None = None,
+) -> WorkflowDecorator: ...
+def workflow(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    queue: str = "default",
+    priority: int = 0,
+    deadline: timedelta | None = None,
+    retention: timedelta | None = None,
+    version: str | None = None,
+) -> Any:
+    """Declare a workflow: an ordinary synchronous function. Its name is the function's.
+
+    `queue` says which workers and which limits go for it. Among what is due, a higher `priority` goes first. A run that
+    takes longer than `deadline` is cancelled. An ended one is forgotten after `retention` (None: the engine's 30 days).
+    With `version` only workers of that version run it; without, any release may go on with any run.
+    """
+    options = WorkflowOptions(queue, priority, deadline, retention, version)
+
+    def declare(inner: Callable[..., Any]) -> Workflow[..., Any]:
+        return Workflow(inner, options)
+
+    return declare if function is None else declare(function)
 
 
 class ActivityDecorator(Protocol):

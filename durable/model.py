@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from durable.retry import RetryPolicy
 from durable.serde import serializable
 
-EntryState = Literal["started", "retrying", "done", "failed"]
-WorkflowState = Literal["ready", "running", "waiting", "parked", "paused", "completed", "failed", "terminated"]
+EntryState = Literal["started", "retrying", "done", "failed", "cancelled"]
+WorkflowState = Literal[
+    "ready", "running", "waiting", "parked", "paused", "completed", "failed", "terminated", "cancelled"
+]
 MAX_WORKFLOW_ID = 256
 
 
@@ -47,6 +49,17 @@ class Entry:
     def title(self) -> str:
         """How the entry is called when it is compared or shown, e.g. `activity post_message`."""
         return f"{self.kind} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class WorkflowOptions:
+    """What a workflow was declared with; see `durable.definitions.workflow`."""
+
+    queue: str = "default"
+    priority: int = 0
+    deadline: timedelta | None = None
+    retention: timedelta | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True)

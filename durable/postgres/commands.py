@@ -7,17 +7,18 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from durable.errors import WorkflowClosed, WorkflowNotFound
-from durable.model import Started
+from durable.model import Started, WorkflowOptions
 from durable.postgres.journal import begin_run
 
 _INSERT = text(
-    "INSERT INTO durable.workflows (workflow_id, name, run, state, wake_at)"
-    " VALUES (:workflow_id, :name, 1, 'waiting', (SELECT durable.now()))"
+    "INSERT INTO durable.workflows (workflow_id, name, run, state, wake_at, queue, priority, version, deadline_at)"
+    " SELECT :workflow_id, :name, 1, 'waiting', now, :queue, :priority, :version, now + :deadline"
+    " FROM (SELECT durable.now() AS now) AS clock"
     " ON CONFLICT (workflow_id) DO NOTHING RETURNING key, wake_at AS now"
 )
 _FIRST_RUN = text(
-    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at)"
-    " VALUES (:key, 1, :input, :now, :now, :now)"
+    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)"
+    " VALUES (:key, 1, :input, :now, :now, :now, :retention)"
 )
 _LOCK = text(
     "SELECT key, run, state, (SELECT durable.now()) AS now FROM durable.workflows"
@@ -48,6 +49,16 @@ _RESUME = text(
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """What begins a workflow: its id, its name, its encoded input and what it was declared with."""
+
+    workflow_id: str
+    name: str
+    input: str
+    options: WorkflowOptions = WorkflowOptions()
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """A signal on its way: its name, its encoded payload and the key under which it counts once."""
 
@@ -56,15 +67,15 @@ class Outgoing:
     key: str
 
 
-def start(connection: Connection, workflow_id: str, name: str, input_: str) -> Started:
+def start(connection: Connection, beginning: Beginning) -> Started:
     """Begin a workflow unless one with this id is there; a closed one is begun again as its next run."""
-    if _insert(connection, workflow_id, name, input_):
-        return Started(workflow_id, 1, is_new=True)
-    row = _locked(connection, workflow_id)
+    if _insert(connection, beginning):
+        return Started(beginning.workflow_id, 1, is_new=True)
+    row = _locked(connection, beginning.workflow_id)
     if row.state != "closed":
-        return Started(workflow_id, row.run, is_new=False)
-    begin_run(connection, row.key, row.run + 1, name, input_, row.now)
-    return Started(workflow_id, row.run + 1, is_new=True)
+        return Started(beginning.workflow_id, row.run, is_new=False)
+    begin_run(connection, row.key, row.run + 1, beginning.name, beginning.input, row.now, beginning.options)
+    return Started(beginning.workflow_id, row.run + 1, is_new=True)
 
 
 def signal(connection: Connection, workflow_id: str, outgoing: Outgoing) -> bool:
@@ -78,16 +89,16 @@ def signal(connection: Connection, workflow_id: str, outgoing: Outgoing) -> bool
     return True
 
 
-def signal_with_start(connection: Connection, workflow_id: str, name: str, input_: str, outgoing: Outgoing) -> bool:
+def signal_with_start(connection: Connection, beginning: Beginning, outgoing: Outgoing) -> bool:
     """Signal the workflow, beginning it (or, when closed, its next run) first; False when the key was counted before."""
-    started = _insert(connection, workflow_id, name, input_)
-    row = _locked(connection, workflow_id)
+    started = _insert(connection, beginning)
+    row = _locked(connection, beginning.workflow_id)
     if _counted(connection, row.key, outgoing.key):
         return False
     if row.state == "closed":
-        begin_run(connection, row.key, row.run + 1, name, input_, row.now)
+        begin_run(connection, row.key, row.run + 1, beginning.name, beginning.input, row.now, beginning.options)
     # What starts a run is as old as the run, not younger: at its end `journal.end` tells the two apart by that.
-    _send(connection, row.key, outgoing, started or row.now, start=(name, input_))
+    _send(connection, row.key, outgoing, started or row.now, start=(beginning.name, beginning.input))
     return True
 
 
@@ -106,12 +117,13 @@ def resume(connection: Connection, workflow_id: str) -> bool:
     return connection.execute(_RESUME, {"workflow": row.key, "now": row.now}).rowcount == 1
 
 
-def _insert(connection: Connection, workflow_id: str, name: str, input_: str) -> datetime | None:
+def _insert(connection: Connection, beginning: Beginning) -> datetime | None:
     """Begin a workflow that is not there; returns when, or None when one of this id is there."""
-    row = connection.execute(_INSERT, {"workflow_id": workflow_id, "name": name}).one_or_none()
+    given = vars(beginning) | vars(beginning.options)
+    row = connection.execute(_INSERT, given).one_or_none()
     if row is None:
         return None
-    connection.execute(_FIRST_RUN, {"key": row.key, "input": input_, "now": row.now})
+    connection.execute(_FIRST_RUN, given | {"key": row.key, "now": row.now})
     began: datetime = row.now
     return began
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from durable.model import Claim, Entry, Receive, Signal
+from durable.model import Claim, Entry, Receive, Signal, WorkflowOptions
 
 
 class FenceLost(Exception):
@@ -104,12 +104,15 @@ _CLOSE = text(
     " claimed_until = NULL WHERE key = :key"
 )
 _BEGIN_RUN = text(
-    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at)"
-    " VALUES (:key, :run, :input, :now, :now, :now)"
+    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)"
+    " VALUES (:key, :run, :input, :now, :now, :now, :retention)"
 )
 _SCHEDULE_RUN = text(
     "UPDATE durable.workflows SET name = :name, run = :run, state = 'waiting', wake_at = :now, wake_real = false,"
-    " listening = false, attempts = 0, gate = NULL, worker_id = NULL, claimed_until = NULL WHERE key = :key"
+    " listening = false, attempts = 0, gate = NULL, worker_id = NULL, claimed_until = NULL, deadline_at = :now + :deadline,"
+    " queue = CASE WHEN :chosen THEN :queue ELSE queue END,"
+    " priority = CASE WHEN :chosen THEN :priority ELSE priority END,"
+    " version = CASE WHEN :chosen THEN :version ELSE version END WHERE key = :key"
 )
 _FORGET_HISTORY = text("DELETE FROM durable.history WHERE workflow_key = :key AND run = :run")
 _NEXT_RUN = text(
@@ -205,10 +208,21 @@ def end(
     return True
 
 
-def begin_run(connection: Connection, key: int, run: int, name: str, input_: str, now: datetime) -> None:
-    """Begin a further run of a workflow id, due at once. The row has to be locked."""
-    connection.execute(_BEGIN_RUN, {"key": key, "run": run, "input": input_, "now": now})
-    connection.execute(_SCHEDULE_RUN, {"key": key, "run": run, "name": name, "now": now})
+def begin_run(
+    connection: Connection,
+    key: int,
+    run: int,
+    name: str,
+    input_: str,
+    now: datetime,
+    options: WorkflowOptions | None = None,
+) -> None:
+    """Begin a further run of a workflow id, due at once. The row has to be locked. Without `options` the queue and the
+    priority of the run before stay, and there is no deadline."""
+    chosen = vars(options or WorkflowOptions()) | {"chosen": options is not None}
+    given = chosen | {"key": key, "run": run, "name": name, "input": input_, "now": now}
+    connection.execute(_BEGIN_RUN, given)
+    connection.execute(_SCHEDULE_RUN, given)
 
 
 def continue_as_new(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Interval,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -76,10 +78,16 @@ workflows = Table(
     Column("claimed_until", time),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("gate", Text),
+    Column("queue", Text, nullable=False, server_default=text("'default'")),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    Column("deadline_at", time),
+    Column("version", Text),
     CheckConstraint("state IN ('waiting', 'running', 'parked', 'paused', 'closed')", name="state"),
     Index("workflows_due", "wake_at", postgresql_where=text("state = 'waiting'")),
     Index("workflows_running", "worker_id", postgresql_where=text("state = 'running'")),
     Index("workflows_parked", "gate", postgresql_where=text("state = 'parked'")),
+    Index("workflows_deadline", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL")),
+    Index("workflows_queue_running", "queue", postgresql_where=text("state = 'running'")),
     postgresql_with={"fillfactor": "70"} | BATCHED_VACUUM,
 )
 """The scheduling row. `wake_real`: `wake_at` is due by the real clock, so moving the engine's time shifts it along.
@@ -99,7 +107,10 @@ runs = Table(
     Column("created_at", time, nullable=False),
     Column("began_at", time, nullable=False),
     Column("updated_at", time, nullable=False),
-    CheckConstraint("outcome IN ('completed', 'failed', 'terminated')", name="outcome"),
+    Column("cancel_reason", Text),
+    Column("cancel_seen", Boolean, nullable=False, server_default=text("false")),
+    Column("keep_for", Interval),
+    CheckConstraint("outcome IN ('completed', 'failed', 'terminated', 'cancelled')", name="outcome"),
     Index("runs_ended", "updated_at", postgresql_where=text("outcome IS NOT NULL")),
 )
 """What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
@@ -119,7 +130,7 @@ history = Table(
     Column("attempt", Integer, nullable=False),
     Column("due_at", time),
     Column("at", time, nullable=False),
-    CheckConstraint("state IN ('started', 'retrying', 'done', 'failed')", name="state"),
+    CheckConstraint("state IN ('started', 'retrying', 'done', 'failed', 'cancelled')", name="state"),
     postgresql_with={"fillfactor": "85"} | BATCHED_VACUUM,
 )
 """The journal: one row per step of the present run (and of the last one of a closed workflow)."""
@@ -175,3 +186,81 @@ gates = Table(
     Column("since", time, nullable=False, server_default=text("clock_timestamp()")),
 )
 """The closed gates: dependencies that refuse us until somebody mends them."""
+
+OF_WORKFLOW = "durable.workflows.key"
+
+fans = Table(
+    "fans",
+    metadata,
+    Column("parent_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("missing", Integer, nullable=False),
+    Column("fail_fast", Boolean, nullable=False),
+    Column("failed", Boolean, nullable=False, server_default=text("false")),
+    postgresql_with={"fillfactor": "50"},
+)
+"""What a parent waits for at one step: it is woken when `missing` comes to 0, or a member fails and `fail_fast`."""
+
+links = Table(
+    "links",
+    metadata,
+    Column("parent_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("member", Integer, primary_key=True),
+    Column("child_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), nullable=False),
+    Index("links_child", "child_key"),
+)
+"""Whose end each member of a fan waits for."""
+
+children = Table(
+    "children",
+    metadata,
+    Column("child_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), primary_key=True),
+    Column("parent_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), nullable=False),
+    Column("on_parent_close", Text, nullable=False),
+    CheckConstraint("on_parent_close IN ('abandon', 'cancel', 'terminate')", name="on_parent_close"),
+    Index("children_parent", "parent_key"),
+)
+"""Who started whom, and what becomes of a child when its parent ends first."""
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("most_running", Integer),
+    Column("rate", Double),
+    Column("burst", Integer, nullable=False, server_default=text("1")),
+    Column("tokens", Double, nullable=False, server_default=text("1")),
+    Column("filled_at", time, nullable=False, server_default=text("clock_timestamp()")),
+    CheckConstraint("most_running > 0", name="most_running"),
+    CheckConstraint("rate > 0", name="rate"),
+    postgresql_with={"fillfactor": "50"},
+)
+"""The queues with a limit: `most_running` workflows at one time, `rate` claims a second with `burst` at once, over all
+workers. A queue without a row has none."""
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("next_at", time),
+    Column("last_at", time),
+    Column("created_at", time, nullable=False),
+    Index("schedules_due", "next_at", postgresql_where=text("NOT paused")),
+)
+"""What recurs: which workflow, with what input, by which encoded specification, and when it is due next."""
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("schedule", Text, ForeignKey("durable.schedules.name", ondelete="CASCADE"), primary_key=True),
+    Column("due_at", time, primary_key=True),
+    Column("workflow_id", Text),
+)
+"""Each occurrence of a schedule that was decided on, once; without `workflow_id` it was skipped."""

@@ -127,6 +127,6 @@ class Dispatcher:
             case SignalWithStart(workflow, args, workflow_id, name, payload):
                 outgoing = commands.Outgoing(name, encode(payload), key)
                 input_ = encode_input(args, {})
-                check_workflow_id(workflow_id)
-                new = commands.signal_with_start(connection, workflow_id, workflow.name, input_, outgoing)
+                beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
+                new = commands.signal_with_start(connection, beginning, outgoing)
         return f"{name} to {workflow_id}" if new else f"{name} to {workflow_id} counted before"

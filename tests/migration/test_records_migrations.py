@@ -12,7 +12,7 @@ from sqlalchemy import text
 from bot.schema import MIGRATIONS, RECORDS
 from durable.errors import SchemaTooNew
 from durable.postgres import Database
-from durable.postgres.migrate import check_current, current, upgrade
+from durable.postgres.migrate import ENGINE, check_current, current, upgrade
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_both_schemas_are_upgraded_once_however_many_try_at_once(empty: Database
     with ThreadPoolExecutor(4) as pool:
         changed = sorted(pool.map(lambda _: upgrade(empty, MIGRATIONS), range(4)))
 
-    assert changed == [[], [], [], ["durable: none -> 0001", f"vigil: none -> {RECORDS.head()}"]]
+    assert changed == [[], [], [], [f"durable: none -> {ENGINE.head()}", f"vigil: none -> {RECORDS.head()}"]]
     check_current(empty, MIGRATIONS)
 
 
