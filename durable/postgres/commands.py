@@ -1,6 +1,6 @@
 """What is asked of workflows from outside: start, signal, terminate. The lock order is workflow row, then the rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ class Beginning:
     workflow_id: str
     name: str
     input: str
-    options: WorkflowOptions = WorkflowOptions()
+    options: WorkflowOptions = field(default_factory=WorkflowOptions)
 
 
 @dataclass(frozen=True)
