@@ -12,7 +12,7 @@ from tests.support.documents import DECISIONS, DOCUMENTS, OPERATIONS, ROOT, Docu
 
 SETTINGS = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
 READ_VARIABLES = frozenset(re.findall(r'environment\.\w+\(\s*"([A-Z_]+)"', SETTINGS))
-READ_BY_TESTS = frozenset({"VIGIL_WRITE_SNAPSHOTS"})
+READ_BY_TESTS = frozenset({"VIGIL_TEST_SERVER", "VIGIL_WRITE_SNAPSHOTS"})
 VARIABLE = re.compile(r"\b(?:(?:VIGIL|GITHUB|SLACK)_[A-Z_]*[A-Z]|DATABASE_URL)\b")
 FOLDER_OR_FILE = re.compile(r"(?:bot|config|docs|durable|handlers|integrations|tests)/[\w./*-]*")
 ROOT_FILE = re.compile(r"Makefile|Procfile|LICENSE|\.env\.example|pyproject\.toml|uv\.lock")

@@ -1,0 +1,1 @@
+"""Whole programs of some thirty lines; tests/integration/examples runs each."""
