@@ -4,6 +4,7 @@ from durable.context import info, resource
 from durable.definitions import Activity, ActivityDecorator, Found, Workflow, activity, transaction, workflow
 from durable.errors import (
     ActivityFailed,
+    Cancelled,
     DurableError,
     InDoubt,
     NotSerializable,
@@ -12,16 +13,30 @@ from durable.errors import (
     WorkflowClosed,
     WorkflowNotFound,
 )
+from durable.fanout import Child, call, first_of, gather, start_child
 from durable.model import ActivityInfo, Description, Signal
 from durable.retry import RetryPolicy
 from durable.serde import serializable
-from durable.verbs import continue_as_new, now, random, receive, set_status, sleep, uuid4
+from durable.verbs import (
+    Round,
+    continue_as_new,
+    now,
+    patched,
+    random,
+    receive,
+    rounds,
+    set_status,
+    sleep,
+    uuid4,
+)
 
 __all__ = [
     "Activity",
     "ActivityDecorator",
     "ActivityFailed",
     "ActivityInfo",
+    "Cancelled",
+    "Child",
     "Description",
     "DurableError",
     "Found",
@@ -30,20 +45,27 @@ __all__ = [
     "Park",
     "RetryAfter",
     "RetryPolicy",
+    "Round",
     "Signal",
     "Workflow",
     "WorkflowClosed",
     "WorkflowNotFound",
     "activity",
+    "call",
     "continue_as_new",
+    "first_of",
+    "gather",
     "info",
     "now",
+    "patched",
     "random",
     "receive",
     "resource",
+    "rounds",
     "serializable",
     "set_status",
     "sleep",
+    "start_child",
     "transaction",
     "uuid4",
     "workflow",

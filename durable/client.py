@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, get_args
 
 from sqlalchemy import Connection
 
 from durable.definitions import Workflow
+from durable.errors import WrongState
 from durable.model import MAX_WORKFLOW_ID, Description, Entry, Gate, Overview, Started, WorkerRow, WorkflowState
-from durable.postgres import commands, gates, views
+from durable.postgres import cancelling, commands, gates, steering, views
+from durable.postgres.commands import Reuse
 from durable.postgres.database import Database
 from durable.replay import encode_input
 from durable.serde import encode
@@ -48,12 +50,27 @@ class Client:
         self._hint = hint
         self._timeout = timeout
 
-    def start(self, workflow: Workflow[P, Any], *args: P.args, workflow_id: str, **kwargs: P.kwargs) -> Started:  # type: ignore[valid-type] # a keyword of ours beside the workflow's own
-        """Begin a workflow; while one with this id runs, this changes nothing and says so."""
+    def start(  # type: ignore[valid-type] # keywords of ours beside the workflow's own
+        self,
+        workflow: Workflow[P, Any],
+        *args: P.args,
+        workflow_id: str,
+        reuse: Reuse = "allow_closed",
+        **kwargs: P.kwargs,
+    ) -> Started:
+        """Begin a workflow; while one with this id runs, this changes nothing and says so.
+
+        `reuse` says what else becomes of an id that was used before: with "allow_closed" an ended workflow begins its
+        next run; "reject" raises `WorkflowIdTaken` for it; with "terminate" one that runs is ended at once and the next
+        run begins. `workflow_id` and `reuse` are never passed on: give a workflow's own parameters of these names by
+        position. Raises `ValueError` for any other value of `reuse`.
+        """
+        if reuse not in get_args(Reuse):
+            raise ValueError(f"reuse is {reuse!r}, must be one of {', '.join(get_args(Reuse))}")
         input_ = encode_input(args, kwargs)
         beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
         with self._writing("start") as connection:
-            return commands.start(connection, beginning)
+            return commands.start(connection, beginning, reuse)
 
     def signal(self, workflow_id: str, name: str, payload: Any = None, *, key: str) -> bool:
         """Send a signal; False when `key` was counted before. Raises `WorkflowNotFound`, `WorkflowClosed`."""
@@ -76,10 +93,20 @@ class Client:
         with self._writing("terminate") as connection:
             commands.terminate(connection, workflow_id, reason)
 
+    def cancel(self, workflow_id: str, reason: str) -> bool:
+        """Ask a workflow to end: its code sees `Cancelled` once and may clean up; False when it was asked before.
+        Raises `WorkflowNotFound`, `WorkflowClosed`."""
+        with self._writing("cancel") as connection:
+            return cancelling.request(connection, workflow_id, reason)
+
     def resume(self, workflow_id: str) -> bool:
         """Let a paused workflow go on; False when it is not paused. Raises `WorkflowNotFound`."""
-        with self._writing("resume") as connection:
-            return commands.resume(connection, workflow_id)
+        try:
+            with self._writing("resume") as connection:
+                steering.resume(connection, workflow_id)
+        except WrongState:
+            return False
+        return True
 
     def describe(self, workflow_id: str) -> Description:
         """One workflow as it stands. Raises `WorkflowNotFound`."""

@@ -140,7 +140,11 @@ def activity(
     """
 
     def declare(inner: Callable[..., Any]) -> Activity[..., Any]:
-        return Activity(ActivitySpec(inner.__name__, inner, verify, retry, non_retryable, timeout))
+        declared: Activity[..., Any] = Activity(
+            ActivitySpec(inner.__name__, inner, verify, retry, non_retryable, timeout)
+        )
+        _activities[_full_name(declared.spec)] = declared.spec
+        return declared
 
     return declare if function is None else declare(function)
 
@@ -148,4 +152,19 @@ def activity(
 def transaction(function: Callable[Concatenate[Any, P], R]) -> Activity[P, R]:
     """Declare a step on our own database: it runs in the transaction of its journal row, in a savepoint, so it happens
     exactly once. Its first parameter is the SQLAlchemy connection; the workflow calls it without."""
-    return Activity(ActivitySpec(function.__name__, function, transactional=True))
+    declared: Activity[P, R] = Activity(ActivitySpec(function.__name__, function, transactional=True))
+    _activities[_full_name(declared.spec)] = declared.spec
+    return declared
+
+
+_activities: dict[str, ActivitySpec] = {}
+"""By module and name, so that any worker that loaded the module can run a call for somebody else."""
+
+
+def _full_name(spec: ActivitySpec) -> str:
+    return f"{spec.function.__module__}.{spec.function.__qualname__}"
+
+
+def registered_activities() -> list[ActivitySpec]:
+    """Every activity and transaction that was declared so far, in the modules that were loaded."""
+    return list(_activities.values())

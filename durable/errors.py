@@ -2,11 +2,16 @@
 
 DurableError                     what a caller may catch
 ├── ActivityFailed               an activity failed for good; raised inside the workflow that called it
+├── HistoryTooLong               a run has more steps than the engine keeps
 ├── NotSerializable              a value has no form in JSON; names the path to the culprit
 ├── Undecodable                  stored JSON that this code cannot read
 ├── OutsideWorkflow              a durable verb was used where there is no workflow
 ├── WorkflowNotFound             nothing has this workflow id
 ├── WorkflowClosed               the workflow has ended and takes no signal
+├── WorkflowIdTaken              a workflow of this id is there already, and is not to be begun again
+├── WrongState                   the workflow's state does not allow what an operator asked
+├── ScheduleNotFound             nothing has this schedule name
+├── StepNotFound                 the workflow's history has no such step
 ├── IntakeUnavailable            a delivery was not committed in time; it has to be sent again
 └── SchemaMismatch               the database's schema is not the code's
     ├── SchemaTooOld
@@ -19,6 +24,7 @@ ControlFlow(BaseException)       what `except Exception` in a workflow must not 
 ├── Suspended                    the workflow waits: give the thread back
 ├── ContinueAsNew                the run ends and a new one begins
 ├── Diverged                     the code does not match its history
+├── Cancelled                    somebody asked the workflow to end; raised in its code once
 └── Abandoned                    this worker may no longer write: stop, somebody else goes on
 """
 
@@ -42,6 +48,10 @@ class ActivityFailed(DurableError):
         self.message = message
 
 
+class HistoryTooLong(DurableError):
+    """A run has more steps than the engine keeps: use `rounds` or `continue_as_new`."""
+
+
 class NotSerializable(DurableError):
     """A value has no form in JSON. The message names the path to it, its type and the remedy."""
 
@@ -60,6 +70,28 @@ class WorkflowNotFound(DurableError):
 
 class WorkflowClosed(DurableError):
     """The workflow has ended and takes no signal."""
+
+
+class WorkflowIdTaken(DurableError):
+    """A workflow of this id is there already, and whoever asked does not want it begun again."""
+
+
+class WrongState(DurableError):
+    """The workflow's state does not allow what an operator asked; nothing has changed. `state` is the one it has, and
+    the message says which ones allow it."""
+
+    def __init__(self, workflow_id: str, state: str, remedy: str) -> None:
+        super().__init__(f"workflow {workflow_id} is {state}: {remedy}")
+        self.workflow_id = workflow_id
+        self.state = state
+
+
+class StepNotFound(DurableError):
+    """The workflow's history has no such step."""
+
+
+class ScheduleNotFound(DurableError):
+    """Nothing has this schedule name."""
 
 
 class IntakeUnavailable(DurableError):
@@ -136,6 +168,11 @@ class Diverged(ControlFlow):
         self.expected = expected
         self.found = found
         self.where = where
+
+
+class Cancelled(ControlFlow):
+    """Somebody asked the workflow to end, for this reason. Raised once, where the code waits or takes its next step;
+    what it does afterwards (`finally`, compensation) is as durable as everything before."""
 
 
 class Abandoned(ControlFlow):

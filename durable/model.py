@@ -12,7 +12,10 @@ EntryState = Literal["started", "retrying", "done", "failed", "cancelled"]
 WorkflowState = Literal[
     "ready", "running", "waiting", "parked", "paused", "completed", "failed", "terminated", "cancelled"
 ]
+ParentClose = Literal["abandon", "cancel", "terminate"]
 MAX_WORKFLOW_ID = 256
+MEMBER_MARK = "@"
+"""Begins the names of workflows that run one activity for a `gather`."""
 
 
 @serializable
@@ -120,7 +123,67 @@ class Receive:
         return "|".join(self.names)
 
 
-Command = CallActivity | Sleep | Receive
+@dataclass(frozen=True)
+class Patch:
+    """The workflow marks that it runs with a change called `name`."""
+
+    name: str
+    kind = "patch"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of several things to be run side by side: an activity or a child workflow, with its encoded input."""
+
+    name: str
+    input: str
+    options: WorkflowOptions = field(default_factory=WorkflowOptions)
+
+
+@dataclass(frozen=True)
+class Gather:
+    """The workflow waits for all `members`; with `fail_fast` for the first that fails; with `race` for the first."""
+
+    members: tuple[Member, ...]
+    fail_fast: bool = True
+    race: bool = False
+
+    @property
+    def kind(self) -> str:
+        """`gather` or `first_of`."""
+        return "first_of" if self.race else "gather"
+
+    @property
+    def name(self) -> str:
+        """Whom it waits for: the distinct names, and how many they are."""
+        return f"{' '.join(sorted({member.name for member in self.members}))} x{len(self.members)}"
+
+
+@dataclass(frozen=True)
+class StartChild:
+    """The workflow starts another one."""
+
+    child: Member
+    workflow_id: str | None
+    on_parent_close: ParentClose
+    kind = "child"
+
+    @property
+    def name(self) -> str:
+        """The child's workflow."""
+        return self.child.name
+
+
+@dataclass(frozen=True)
+class AwaitChild:
+    """The workflow waits for a child's end."""
+
+    workflow_id: str
+    kind = "await"
+    name = ""
+
+
+Command = CallActivity | Sleep | Receive | Patch | Gather | StartChild | AwaitChild
 
 
 @dataclass(frozen=True)
@@ -145,7 +208,8 @@ class ActivityInfo:
 
 @dataclass(frozen=True)
 class Claim:
-    """A workflow in this worker's hands. Every write carries `fence`; `now` is the engine's time of the claim."""
+    """A workflow in this worker's hands. Every write carries `fence`; `now` is the engine's time of the claim; `cancel`
+    is why it is to end, until its code has seen that."""
 
     key: int
     workflow_id: str
@@ -157,6 +221,7 @@ class Claim:
     created_at: datetime
     input: str
     history: dict[int, Entry]
+    cancel: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,18 @@ from typing import Any, Protocol
 
 from durable.context import executing
 from durable.definitions import Workflow
-from durable.errors import Abandoned, ActivityFailed, ContinueAsNew, Diverged, NotSerializable, Suspended, Undecodable
-from durable.model import Command, Entry
+from durable.errors import (
+    Abandoned,
+    ActivityFailed,
+    Cancelled,
+    ContinueAsNew,
+    Diverged,
+    HistoryTooLong,
+    NotSerializable,
+    Suspended,
+    Undecodable,
+)
+from durable.model import Command, Entry, Patch
 from durable.serde import decode, encode
 
 
@@ -29,6 +39,14 @@ class Runtime(Protocol):
 
     def set_status(self, value: str) -> None:
         """Show this encoded value with the next commit."""
+        ...
+
+    def begin_round(self, entry: Entry, first: int) -> None:
+        """Store `entry` and forget the steps between it and step `first`, which the round begins with."""
+        ...
+
+    def now(self) -> datetime:
+        """The engine's time."""
         ...
 
 
@@ -72,7 +90,16 @@ class GivenUp:
     """The runtime had to stop in the middle; somebody else goes on."""
 
 
-Outcome = Completed | Failed | Continued | Waiting | Divergence | GivenUp
+@dataclass(frozen=True)
+class Ended:
+    """The code let its cancellation end it."""
+
+    reason: str
+
+
+Outcome = Completed | Failed | Continued | Waiting | Divergence | GivenUp | Ended
+MOST_ENTRIES = 10_000
+MANY_ENTRIES = 1_000
 
 
 def encode_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -88,6 +115,8 @@ class Replay:
         self._runtime = runtime
         self._now = began
         self._step = 0
+        self._last = max(history, default=0)
+        self._entries = len(history)
         self._stopped: Suspended | Abandoned | Diverged | None = None
         self.chance = random.Random(seed)  # noqa: S311 - replayable on purpose, documented as no source of secrets
 
@@ -103,21 +132,86 @@ class Replay:
     def perform(self, command: Command) -> Any:
         """Answer `command`: the value, or `ActivityFailed`. Once suspended, every verb suspends again."""
         self._raise_if_stopped()
+        if not isinstance(command, Patch):
+            self._skip_retired_patches()
         self._step += 1
         entry = self._history.get(self._step)
         try:
             if entry is not None:
                 self._compare(entry, command)
-            if entry is None or entry.state not in ("done", "failed"):
+            else:
+                self._count_one_more()
+            if entry is None or entry.state in ("started", "retrying"):
                 entry = self._runtime.answer(self._step, command, entry)
         except (Suspended, Abandoned, Diverged) as stop:
             self._stopped = stop
             raise
+        return self._value(entry)
+
+    def patched(self, name: str) -> bool:
+        """Whether this run goes the new way: it does unless it had come past this place before the change."""
+        self._raise_if_stopped()
+        following = self._history.get(self._step + 1)
+        marked = following is not None and (following.kind, following.name) == ("patch", name)
+        if not marked and self._last > self._step:
+            return False
+        self.perform(Patch(name))
+        return True
+
+    def first_round(self, value: Any) -> tuple[int, int, Any]:
+        """Enter a bounded loop: the step it is kept at, the number of the round that is on, and its value."""
+        self._raise_if_stopped()
+        self._skip_retired_patches()
+        self._step += 1
+        step = self._step
+        entry = self._history.get(step)
+        if entry is None:
+            self._count_one_more()
+            self._begin_round(step, 1, value)
+            return step, 1, decode(encode(value))
+        if entry.kind != "rounds":
+            self._stopped = Diverged(step, entry.title, "rounds", _line_of_the_workflow())
+            raise self._stopped
+        self._now = entry.at
+        kept = self._decode(entry)
+        self._step = kept["first"] - 1
+        return step, kept["number"], kept["value"]
+
+    def next_round(self, step: int, number: int, value: Any) -> Any:
+        """Begin the next round of the loop kept at `step`; returns its value as replay will see it."""
+        self.check_end()
+        self._entries = sum(1 for kept in self._history if kept <= step) + 1
+        self._begin_round(step, number, value)
+        return decode(encode(value))
+
+    def _begin_round(self, step: int, number: int, value: Any) -> None:
+        first = self._step + 1
+        payload = encode({"number": number, "value": value, "first": first})
+        self._now = self._runtime.now()
+        try:
+            self._runtime.begin_round(Entry(step, "rounds", "", "done", self._now, payload=payload), first)
+        except Abandoned as stop:
+            self._stopped = stop
+            raise
+
+    def _value(self, entry: Entry) -> Any:
         self._now = entry.at
         value = self._decode(entry)
         if entry.state == "failed":
             raise ActivityFailed(entry.name, value["error"], value["message"])
+        if entry.state == "cancelled":
+            raise Cancelled(value)
         return value
+
+    def _count_one_more(self) -> None:
+        self._entries += 1
+        if self._entries > MOST_ENTRIES:
+            raise HistoryTooLong(f"more than {MOST_ENTRIES} steps in one run; use rounds() or continue_as_new()")
+
+    def _skip_retired_patches(self) -> None:
+        """A mark whose `patched` was taken out of the code stands in nobody's way."""
+        while (following := self._history.get(self._step + 1)) is not None and following.kind == "patch":
+            self._step += 1
 
     def _decode(self, entry: Entry) -> Any:
         """The stored answer. One that this code cannot read pauses the workflow: it is never dropped or spun on."""
@@ -130,6 +224,7 @@ class Replay:
     def check_end(self) -> None:
         """Raise what stopped the code although it swallowed that, or `Diverged` when history holds further steps."""
         self._raise_if_stopped()
+        self._skip_retired_patches()
         left = self._history.get(self._step + 1)
         if left is not None:
             raise Diverged(left.step, left.title, "the end of the workflow", "it returned before this step")
@@ -170,6 +265,8 @@ def _call(workflow: Workflow[..., Any], args: list[Any], kwargs: dict[str, Any],
         return Completed(encode(result))
     except ContinueAsNew as again:
         return _continued(again)
+    except Cancelled as cancelled:
+        return Ended(str(cancelled))
     except Exception as error:  # noqa: BLE001 - the outermost boundary of user code: its error is the run's outcome
         return _failed(error)
 
@@ -182,6 +279,8 @@ def _continued(again: ContinueAsNew) -> Outcome:
 
 
 def _failed(error: Exception) -> Failed:
+    if isinstance(error, ActivityFailed):
+        return Failed(error.error, error.message, "".join(traceback.format_exception(error)))
     return Failed(type(error).__name__, str(error), "".join(traceback.format_exception(error)))
 
 

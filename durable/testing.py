@@ -7,13 +7,15 @@ from typing import Any
 
 from durable.client import Client
 from durable.definitions import Workflow
+from durable.fanout import runnable
 from durable.intake import Router
 from durable.postgres import scheduling, timeshift
 from durable.postgres.database import Database
+from durable.postgres.scheduling import Serves
 from durable.worker.dispatcher import Dispatcher
 from durable.worker.lease import Lease
 from durable.worker.runner import Runner
-from durable.worker.session import CLAIM_HOLD_S
+from durable.worker.taking import Taking
 from durable.worker.upkeep import Upkeep
 
 A_LONG_LEASE_S = 3600.0
@@ -36,15 +38,18 @@ class InlineWorker:
         workflows: Sequence[Workflow[..., Any]],
         resources: Mapping[type, Any] | None = None,
         routes: Mapping[str, Router] | None = None,
+        queues: Sequence[str] | None = None,
+        version: str | None = None,
     ) -> None:
         self.database = database
         self.client = Client(database)
-        self._names = sorted(workflow.name for workflow in workflows)
         self._lease = Lease(database, A_LONG_LEASE_S)
         self._lease.start()
-        by_name = {workflow.name: workflow for workflow in workflows}
+        by_name = runnable(workflows)
+        self._taking = Taking(database, self._lease, Serves(sorted(by_name), queues, version))
         self._runner = Runner(database, self._lease, by_name, resources or {}, BATCH)
         self._dispatcher = Dispatcher(database, routes or {}, on_due=lambda: None)
+        self._upkeep = Upkeep(database, self._lease, on_due=lambda: None)
 
     def run_until_idle(self) -> int:
         """Dispatch and run until nothing is due; returns how many wakes that took."""
@@ -52,12 +57,12 @@ class InlineWorker:
         while True:
             dispatched = self._dispatcher.dispatch()
             asked = time.monotonic()
-            with self.database.statement("claim") as connection:
-                claims = scheduling.claim(connection, self._lease.worker, self._names, BATCH, CLAIM_HOLD_S)
+            overdue = self._upkeep.cancel_overdue()
+            claims = self._taking.take(BATCH, self._taking.outlook())
             for claim in claims:
                 self._runner.run(claim, asked)
             wakes += len(claims)
-            if not claims and not dispatched:
+            if not claims and not dispatched and not overdue:
                 return wakes
 
     def run_for(self, duration: timedelta) -> int:
@@ -65,8 +70,7 @@ class InlineWorker:
         wakes = self.run_until_idle()
         left = duration
         while True:
-            with self.database.reading() as connection:
-                due_in = scheduling.next_due(connection, self._names)
+            due_in = self._taking.outlook().due_in
             if due_in is None or due_in > left.total_seconds():
                 advance(self.database, left)
                 return wakes + self.run_until_idle()
@@ -77,7 +81,7 @@ class InlineWorker:
 
     def take_over(self) -> int:
         """Return to the queue what dead processes of this host left behind; returns how many workflows that were."""
-        return Upkeep(self.database, self._lease, on_due=lambda: None).reap()
+        return self._upkeep.reap()
 
     def close(self) -> None:
         """End the worker's lease."""

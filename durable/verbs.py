@@ -1,12 +1,15 @@
 """The durable verbs a workflow is written with."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 from uuid import UUID
 
 from durable.context import require_execution
 from durable.errors import ContinueAsNew
 from durable.model import Receive, Signal, Sleep
+
+T = TypeVar("T")
 
 
 def _seconds(duration: float | timedelta) -> float:
@@ -61,3 +64,33 @@ def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
     signals and their keys stay."""
     require_execution("continue_as_new")
     raise ContinueAsNew(args, kwargs)
+
+
+class Round(Generic[T]):
+    """One round of a bounded loop: its `number`, from 1, and the `value` that the next round begins with."""
+
+    def __init__(self, number: int, value: T) -> None:
+        self.number = number
+        self.value = value
+
+
+def rounds(initial: T) -> Iterator[Round[T]]:
+    """A loop whose history stays bounded.
+
+    Written `for round_ in rounds(0): … round_.value += 1`. Each round forgets the steps of the one before. What the next round needs is its `value` (anything JSON can hold);
+    other variables that change in the loop are not remembered across a wake.
+    """
+    execution = require_execution("rounds")
+    step, number, value = execution.first_round(initial)
+    while True:
+        round_ = Round(number, value)
+        yield round_
+        number += 1
+        value = execution.next_round(step, number, round_.value)
+
+
+def patched(name: str) -> bool:
+    """Whether this run goes the new way of a change to a workflow's code. A run that had come past this place before
+    the change was released goes the old way. When no such run is left, take the call and the old way out."""
+    answer: bool = require_execution("patched").patched(name)
+    return answer

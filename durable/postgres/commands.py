@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from durable.errors import WorkflowClosed, WorkflowNotFound
+from durable.errors import WorkflowClosed, WorkflowIdTaken, WorkflowNotFound
 from durable.model import Started, WorkflowOptions
+from durable.postgres import kin
 from durable.postgres.journal import begin_run
 
 _INSERT = text(
@@ -42,10 +43,10 @@ _TERMINATED = text(
     "UPDATE durable.runs SET outcome = 'terminated', reason = :reason, updated_at = :now"
     " WHERE workflow_key = :workflow AND run = :run"
 )
-_RESUME = text(
-    "UPDATE durable.workflows SET state = 'waiting', wake_at = :now, wake_real = false, attempts = 0"
-    " WHERE key = :workflow AND state = 'paused'"
-)
+
+
+Reuse = Literal["allow_closed", "reject", "terminate"]
+"""What a start does when its workflow id was used before."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,17 @@ class Outgoing:
     key: str
 
 
-def start(connection: Connection, beginning: Beginning) -> Started:
-    """Begin a workflow unless one with this id is there; a closed one is begun again as its next run."""
+def start(connection: Connection, beginning: Beginning, reuse: Reuse = "allow_closed") -> Started:
+    """Begin a workflow unless one with this id is there; a closed one is begun again as its next run, by `reuse`."""
     if _insert(connection, beginning):
         return Started(beginning.workflow_id, 1, is_new=True)
     row = _locked(connection, beginning.workflow_id)
-    if row.state != "closed":
+    if row.state != "closed" and reuse != "terminate":
         return Started(beginning.workflow_id, row.run, is_new=False)
+    if row.state != "closed":
+        terminate(connection, beginning.workflow_id, "replaced by a new start")
+    elif reuse == "reject":
+        raise WorkflowIdTaken(f"workflow id {beginning.workflow_id!r} is taken by one that has ended; purge it first")
     begin_run(connection, row.key, row.run + 1, beginning.name, beginning.input, row.now, beginning.options)
     return Started(beginning.workflow_id, row.run + 1, is_new=True)
 
@@ -109,12 +114,7 @@ def terminate(connection: Connection, workflow_id: str, reason: str) -> None:
         raise WorkflowClosed(f"workflow {workflow_id} has already ended; there is nothing to terminate")
     connection.execute(_TERMINATE, {"workflow": row.key})
     connection.execute(_TERMINATED, {"workflow": row.key, "run": row.run, "reason": reason, "now": row.now})
-
-
-def resume(connection: Connection, workflow_id: str) -> bool:
-    """Let a paused workflow go on; False when it is not paused."""
-    row = _locked(connection, workflow_id)
-    return connection.execute(_RESUME, {"workflow": row.key, "now": row.now}).rowcount == 1
+    kin.ended(connection, row.key, row.now, failed=True)
 
 
 def _insert(connection: Connection, beginning: Beginning) -> datetime | None:

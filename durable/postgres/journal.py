@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from durable.model import Claim, Entry, Receive, Signal, WorkflowOptions
+from durable.postgres import kin
 
 
 class FenceLost(Exception):
@@ -54,7 +55,8 @@ Disposition = Hold | Wait | ParkAt | Pause
 _RELEASED = "worker_id = NULL, claimed_until = NULL"
 _SETS: dict[type, str] = {
     Hold: "claimed_until = clock_timestamp() + make_interval(secs => :seconds)",
-    Wait: f"state = 'waiting', wake_at = :wake_at, wake_real = :real, listening = :listening, {_RELEASED}",
+    Wait: "state = 'waiting', wake_at = CASE WHEN cancelling THEN durable.now() ELSE :wake_at END, "
+    f"wake_real = :real, listening = :listening, {_RELEASED}",
     ParkAt: f"state = 'parked', gate = :gate, wake_at = NULL, listening = false, {_RELEASED}",
     Pause: f"state = 'paused', wake_at = NULL, listening = false, {_RELEASED}",
 }
@@ -109,12 +111,17 @@ _BEGIN_RUN = text(
 )
 _SCHEDULE_RUN = text(
     "UPDATE durable.workflows SET name = :name, run = :run, state = 'waiting', wake_at = :now, wake_real = false,"
-    " listening = false, attempts = 0, gate = NULL, worker_id = NULL, claimed_until = NULL, deadline_at = :now + :deadline,"
+    " listening = false, attempts = 0, gate = NULL, worker_id = NULL, claimed_until = NULL, cancelling = false,"
+    " deadline_at = :now + :deadline,"
     " queue = CASE WHEN :chosen THEN :queue ELSE queue END,"
     " priority = CASE WHEN :chosen THEN :priority ELSE priority END,"
     " version = CASE WHEN :chosen THEN :version ELSE version END WHERE key = :key"
 )
 _FORGET_HISTORY = text("DELETE FROM durable.history WHERE workflow_key = :key AND run = :run")
+_FORGET_STEPS = text(
+    "DELETE FROM durable.history WHERE workflow_key = :key AND run = :run AND step > :after AND step < :before"
+)
+_CANCEL_SEEN = text("UPDATE durable.workflows SET cancelling = false WHERE key = :key")
 _NEXT_RUN = text(
     "UPDATE durable.runs SET run = run + 1, input = :input, status = coalesce(:status, status), began_at = :now,"
     " updated_at = :now WHERE workflow_key = :key AND run = :run"
@@ -203,6 +210,7 @@ def end(
     waiting = connection.execute(_UNREAD_START, {"key": claim.key, "run": claim.run}).one_or_none()
     if waiting is None:
         connection.execute(_CLOSE, {"key": claim.key})
+        kin.ended(connection, claim.key, now, failed=outcome != "completed")
         return False
     begin_run(connection, claim.key, claim.run + 1, waiting.start_name, waiting.start_input, now)
     return True
@@ -223,6 +231,17 @@ def begin_run(
     given = chosen | {"key": key, "run": run, "name": name, "input": input_, "now": now}
     connection.execute(_BEGIN_RUN, given)
     connection.execute(_SCHEDULE_RUN, given)
+
+
+def cancel_seen(connection: Connection, claim: Claim) -> None:
+    """Note that the code has seen its cancellation. The row has to be locked."""
+    connection.execute(_CANCEL_SEEN, {"key": claim.key})
+
+
+def forget_steps(connection: Connection, claim: Claim, *, after: int, before: int) -> None:
+    """Forget the entries between two steps. The row has to be locked."""
+    which = {"key": claim.key, "run": claim.run, "after": after, "before": before}
+    connection.execute(_FORGET_STEPS, which)
 
 
 def continue_as_new(

@@ -1,16 +1,39 @@
 """Who works on what: workers and their leases, the claim of what is due, and the return of what was left behind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from durable.model import Claim, Entry
+from durable.postgres.queues import OPENS_IN
 
 UNREADABLE = ""
 """The input of a workflow whose run is missing: no JSON, so the workflow is paused when it is run."""
+WINDOW_FACTOR = 2
+WINDOW_SPARE = 16
+
+
+@dataclass(frozen=True)
+class Serves:
+    """What a worker takes: workflows of these names, from these queues (None: from all), pinned to no version or to
+    `version`."""
+
+    names: Sequence[str]
+    queues: Sequence[str] | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """When there is something to claim: `due_in` seconds (negative: there is), None when nothing is to be expected.
+    `admitting` are the limited queues in which something is due and which admit it."""
+
+    due_in: float | None
+    admitting: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -31,21 +54,58 @@ _BEAT = text(
     " WHERE id = :id AND lease_until > clock_timestamp() RETURNING id"
 )
 _PEERS = text("SELECT id, host, pid, pid_started FROM durable.workers WHERE host = :host")
-_CLAIM = text("""
-WITH due AS MATERIALIZED (
-    SELECT key FROM durable.workflows
-    WHERE state = 'waiting' AND wake_at <= (SELECT durable.now()) AND name = ANY(:names)
-    ORDER BY wake_at LIMIT :most FOR UPDATE SKIP LOCKED
+# A lane is what is waiting with the same name, queue, priority and version: the index `workflows_due` holds each in the
+# order of due times. Few they are, however many workflows sleep, and one probe of the index finds the next one.
+_LANES = """
+WITH RECURSIVE clock AS MATERIALIZED (SELECT durable.now() AS now), lanes(name, queue, priority, version) AS (
+    (SELECT name, queue, priority, coalesce(version, '') FROM durable.workflows WHERE state = 'waiting'
+        ORDER BY name, queue, priority, coalesce(version, '') LIMIT 1)
+    UNION ALL
+    SELECT further.* FROM lanes CROSS JOIN LATERAL (
+        SELECT w.name, w.queue, w.priority, coalesce(w.version, '') FROM durable.workflows w
+        WHERE w.state = 'waiting' AND (w.name, w.queue, w.priority, coalesce(w.version, ''))
+            > (lanes.name, lanes.queue, lanes.priority, lanes.version)
+        ORDER BY w.name, w.queue, w.priority, coalesce(w.version, '') LIMIT 1
+    ) AS further
+), served AS MATERIALIZED (
+    SELECT lanes.*, limited.name IS NOT NULL AS limited
+    FROM lanes LEFT JOIN durable.queues limited ON limited.name = lanes.queue
+    WHERE lanes.name = ANY(CAST(:names AS text[])) AND lanes.version IN ('', :version)
+        AND (CAST(:queues AS text[]) IS NULL OR lanes.queue = ANY(CAST(:queues AS text[])))
+)"""
+_IN_LANE = """state = 'waiting' AND name = served.name AND queue = served.queue AND priority = served.priority
+            AND coalesce(version, '') = served.version"""
+# `candidates` are more than are wanted, because another worker may hold the first ones; and of a limited queue no more
+# than it admits. They are locked in a further step, so that nothing is locked that is not taken.
+_CLAIM = text(f"""{_LANES}, candidates AS MATERIALIZED (
+    SELECT key, priority, wake_at FROM (
+        SELECT found.*, served.priority, CASE WHEN served.limited THEN coalesce(admitted.room, 0) END AS room,
+            row_number() OVER (PARTITION BY served.queue ORDER BY served.priority DESC, found.wake_at) AS place
+        FROM served
+        LEFT JOIN unnest(CAST(:admitting AS text[]), CAST(:rooms AS integer[])) AS admitted(queue, room)
+            ON admitted.queue = served.queue
+        CROSS JOIN LATERAL (
+            SELECT key, wake_at FROM durable.workflows
+            WHERE {_IN_LANE} AND wake_at <= (SELECT now FROM clock)
+            ORDER BY wake_at LIMIT CASE WHEN served.limited THEN coalesce(admitted.room, 0) ELSE :window END
+        ) AS found
+    ) AS ranked WHERE room IS NULL OR place <= room
+    ORDER BY priority DESC, wake_at LIMIT :window
+), due AS MATERIALIZED (
+    SELECT w.key FROM candidates JOIN durable.workflows w ON w.key = candidates.key
+    WHERE w.state = 'waiting' AND w.wake_at <= (SELECT now FROM clock)
+    ORDER BY candidates.priority DESC, candidates.wake_at LIMIT :most FOR UPDATE OF w SKIP LOCKED
 )
 UPDATE durable.workflows w SET state = 'running', fence = fence + 1, worker_id = :worker, listening = false,
     wake_real = false, attempts = attempts + 1,
     claimed_until = clock_timestamp() + make_interval(secs => :hold)
 FROM due WHERE w.key = due.key
     AND EXISTS (SELECT FROM durable.workers WHERE id = :worker AND lease_until > clock_timestamp())
-RETURNING w.key, w.workflow_id, w.name, w.run, w.fence, w.attempts, (SELECT durable.now()) AS now
-""")
+RETURNING w.key, w.workflow_id, w.name, w.run, w.fence, w.attempts, w.queue, w.priority, w.wake_at, w.cancelling,
+    (SELECT now FROM clock) AS now
+""")  # noqa: S608 - put together of our own text
 _RUNS = text(
-    "SELECT workflow_key, began_at, input FROM durable.runs"
+    "SELECT workflow_key, began_at, input, cancel_reason FROM durable.runs"
     " JOIN unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)"
     " ON workflow_key = claimed.key AND run = claimed.number"
 )
@@ -54,10 +114,21 @@ _HISTORY = text(
     " JOIN unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)"
     " ON workflow_key = claimed.key AND run = claimed.number"
 )
-_NEXT_DUE = text(
-    "SELECT extract(epoch FROM wake_at - (SELECT durable.now())) FROM durable.workflows"
-    " WHERE state = 'waiting' AND wake_at IS NOT NULL AND name = ANY(:names) ORDER BY wake_at LIMIT 1"
+_OUTLOOK = text(f"""{_LANES}, first AS (
+    SELECT served.queue, served.limited, extract(epoch FROM found.wake_at - (SELECT now FROM clock)) AS due_in
+    FROM served CROSS JOIN LATERAL (
+        SELECT wake_at FROM durable.workflows WHERE {_IN_LANE} AND wake_at IS NOT NULL
+        ORDER BY wake_at LIMIT 1
+    ) AS found
+), opening AS MATERIALIZED (
+    SELECT name, {OPENS_IN} AS opens_in FROM durable.queues
+), open AS (
+    SELECT queue, limited, CASE WHEN NOT limited THEN due_in
+        WHEN opens_in IS NOT NULL THEN greatest(due_in, opens_in) END AS due_in
+    FROM first LEFT JOIN opening ON opening.name = first.queue
 )
+SELECT min(due_in) AS due_in, array_agg(DISTINCT queue) FILTER (WHERE limited AND due_in <= 0) AS admitting FROM open
+""")  # noqa: S608 - put together of our own text
 _RELEASE = text(
     "UPDATE durable.workflows SET state = 'waiting', wake_at = (SELECT durable.now()), worker_id = NULL,"
     " claimed_until = NULL, attempts = greatest(attempts - 1, 0)"
@@ -100,13 +171,38 @@ def peers(connection: Connection, host: str) -> dict[int, Process]:
     return {row.id: Process(row.host, row.pid, row.pid_started) for row in rows}
 
 
-def claim(connection: Connection, worker: int, names: Sequence[str], most: int, hold: float) -> list[Claim]:
-    """Take up to `most` due workflows of these names, the longest due first, with their whole histories.
+def claim(
+    connection: Connection,
+    worker: int,
+    serves: Serves,
+    most: int,
+    hold: float,
+    rooms: Mapping[str, int] = MappingProxyType({}),
+) -> list[Claim]:
+    """Take up to `most` of what is due: higher priority first, then the longest due, with their whole histories.
 
     Three statements for any number of workflows. `hold` (seconds, real time) bounds how long a claim may stay silent.
+    From a limited queue at most `rooms` says is taken, and nothing when it says nothing; see `postgres.queues`.
     """
-    wanted = {"worker": worker, "names": list(names), "most": most, "hold": hold}
-    taken = connection.execute(_CLAIM, wanted).all()
+    return load(connection, take(connection, worker, serves, most, hold, rooms))
+
+
+def take(
+    connection: Connection,
+    worker: int,
+    serves: Serves,
+    most: int,
+    hold: float,
+    rooms: Mapping[str, int] = MappingProxyType({}),
+) -> list[Any]:
+    """The first part of `claim`: the rows of what is now this worker's, in the order in which they were due."""
+    wanted = {"worker": worker, "most": most, "window": WINDOW_FACTOR * most + WINDOW_SPARE, "hold": hold}
+    taken = connection.execute(_CLAIM, wanted | _asked(serves) | {"admitting": list(rooms), "rooms": [*rooms.values()]})
+    return sorted(taken, key=lambda row: (-row.priority, row.wake_at))
+
+
+def load(connection: Connection, taken: Sequence[Any]) -> list[Claim]:
+    """The second part of `claim`: what was taken, with inputs and histories."""
     if not taken:
         return []
     which = {"keys": [row.key for row in taken], "runs": [row.run for row in taken]}
@@ -126,9 +222,15 @@ def claim(connection: Connection, worker: int, names: Sequence[str], most: int, 
             created_at=runs[row.key].began_at if row.key in runs else row.now,
             input=runs[row.key].input if row.key in runs else UNREADABLE,
             history=histories[row.key],
+            cancel=(runs[row.key].cancel_reason or "") if row.cancelling and row.key in runs else None,
         )
         for row in taken
     ]
+
+
+def _asked(serves: Serves) -> dict[str, Any]:
+    queues = None if serves.queues is None else list(serves.queues)
+    return {"names": list(serves.names), "queues": queues, "version": serves.version or ""}
 
 
 def entry_of(row: Any) -> Entry:
@@ -145,10 +247,11 @@ def entry_of(row: Any) -> Entry:
     )
 
 
-def next_due(connection: Connection, names: Sequence[str]) -> float | None:
-    """Seconds until the earliest timer of these workflows is due (negative: it is), or None without one."""
-    seconds = connection.execute(_NEXT_DUE, {"names": list(names)}).scalar_one_or_none()
-    return None if seconds is None else float(seconds)
+def outlook(connection: Connection, serves: Serves) -> Outlook:
+    """When something is to be claimed next. A limited queue that has no token left counts from when it has one; a full
+    one does not count at all."""
+    row = connection.execute(_OUTLOOK, _asked(serves)).one()
+    return Outlook(None if row.due_in is None else float(row.due_in), row.admitting or ())
 
 
 def release(connection: Connection, claimed: Claim) -> bool:

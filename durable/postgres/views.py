@@ -22,7 +22,7 @@ FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run
 """
 _ONE = text(_DESCRIBE + " WHERE w.workflow_id = :workflow_id")
 _LIST = text(
-    f"SELECT * FROM ({_DESCRIBE} WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after) AS described"  # noqa: S608 - our own text
+    f"SELECT * FROM ({_DESCRIBE} WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after AND w.name NOT LIKE '@%') AS described"  # noqa: S608 - our own text
     " WHERE :all OR state = ANY(:states) ORDER BY workflow_id LIMIT :most"
 )
 _HISTORY = text(

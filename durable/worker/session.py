@@ -7,7 +7,8 @@ soon, `flush_if_older` commits it alone.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar
@@ -15,15 +16,28 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from durable.errors import Abandoned, Suspended
-from durable.model import CallActivity, Claim, Command, Entry, Receive, Sleep
-from durable.postgres import gates, journal
+from durable.errors import Abandoned, Suspended, WorkflowClosed, WorkflowNotFound
+from durable.model import (
+    AwaitChild,
+    CallActivity,
+    Claim,
+    Command,
+    Entry,
+    Gather,
+    Patch,
+    Receive,
+    Sleep,
+    StartChild,
+)
+from durable.postgres import commands, gates, journal
 from durable.postgres.database import Database, is_away
 from durable.postgres.journal import Disposition, FenceLost, Hold, ParkAt, Wait
-from durable.replay import Completed, Continued, Divergence, Failed, GivenUp, Outcome, Waiting
+from durable.replay import Completed, Continued, Divergence, Ended, Failed, GivenUp, Outcome, Waiting
 from durable.serde import encode
 from durable.worker.effects import Effects
+from durable.worker.family import Family
 from durable.worker.lease import Lease
+from durable.worker.orphans import settle_orphans
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -54,6 +68,7 @@ class Session:
         self._stopping = stopping
         self._claimed_at = claimed_at
         self._effects = Effects(self, lease, resources)
+        self._family = Family(self)
         self._lock = threading.RLock()
         self._kept: dict[int, Entry] = {}
         self._kept_since = 0.0
@@ -77,13 +92,24 @@ class Session:
         """Answer a command in place, or suspend."""
         if self._stopping.is_set() or self._lost:
             raise Abandoned
+        if self.claim.cancel is not None and not _in_doubt(command, entry):
+            return self._cancel(step, command, entry, self.claim.cancel)
         match command:
+            case Patch():
+                answered = self.keep(Entry(step, command.kind, command.name, "done", self.now(), payload="true"))
             case Sleep():
-                return self._sleep(step, command, entry)
+                answered = self._sleep(step, command, entry)
             case Receive():
-                return self._receive(step, command, entry)
+                answered = self._receive(step, command, entry)
             case CallActivity():
-                return self._effects.answer(step, command, entry)
+                answered = self._effects.answer(step, command, entry)
+            case Gather():
+                answered = self._family.gather(step, command, entry)
+            case StartChild():
+                answered = self._family.start(step, command)
+            case AwaitChild():
+                answered = self._family.await_child(step, command, entry)
+        return answered
 
     def _sleep(self, step: int, command: Sleep, entry: Entry | None) -> Entry:
         started = entry or Entry(step, command.kind, command.name, "started", self.now(), "null")
@@ -113,6 +139,37 @@ class Session:
         if answered is None:
             raise Suspended
         return answered
+
+    def _cancel(self, step: int, command: Command, entry: Entry | None, reason: str) -> Entry:
+        """Let the code see, at this step and once, that it is to end."""
+        begun = entry or Entry(step, command.kind, command.name, "started", self.now())
+        cancelled = replace(begun, state="cancelled", payload=encode(reason), due_at=None, at=self.now())
+
+        def see(connection: Connection) -> None:
+            journal.lock(connection, self.claim)
+            journal.cancel_seen(connection, self.claim)
+            journal.write(connection, self.claim, self._with_kept(cancelled), self._hold(), status=self._status)
+
+        with self._lock:
+            self._once("cancel", see)
+            self._forget_kept()
+            self.claim = replace(self.claim, cancel=None)
+        return cancelled
+
+    def begin_round(self, entry: Entry, first: int) -> None:
+        """Store where a bounded loop is, and forget the steps of the round before."""
+        if self._stopping.is_set() or self._lost:
+            raise Abandoned
+
+        def store(connection: Connection) -> None:
+            journal.lock(connection, self.claim)
+            journal.forget_steps(connection, self.claim, after=entry.step, before=first)
+            before = [kept for kept in self._with_kept() if kept.step < entry.step]
+            journal.write(connection, self.claim, [*before, entry], self._hold(), status=self._status)
+
+        with self._lock:
+            self._once("round", store)
+            self._forget_kept()
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -173,6 +230,23 @@ class Session:
             self._forget_kept()
         return entry
 
+    def at_once(self, label: str, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction; what was kept back is its to write, by `store`."""
+        with self._lock:
+            done = self._once(label, work)
+            self._forget_kept()
+        return done
+
+    def store(self, connection: Connection, entry: Entry, wait: Wait | None) -> None:
+        """Write an entry with what was kept back, in a transaction of `at_once`; wait, or go on."""
+        journal.write(connection, self.claim, self._with_kept(entry), wait or self._hold(), status=self._status)
+
+    def end_others(self, workflow_ids: Sequence[str], reason: str) -> None:
+        """Terminate workflows that nobody waits for any more, each by itself."""
+        for workflow_id in workflow_ids:
+            with suppress(WorkflowClosed, WorkflowNotFound), self._database.transaction("terminate") as connection:
+                commands.terminate(connection, workflow_id, reason)
+
     def flush(self) -> None:
         """Commit what is kept back."""
         with self._lock:
@@ -206,6 +280,8 @@ class Session:
                     return self._continue(input_)
                 case Completed(result):
                     self._end(outcome="completed", result=result)
+                case Ended(reason):
+                    self._end(outcome="cancelled", reason=reason)
                 case Failed(error, message, detail):
                     log.error("failed with %s: %s", error, message, extra={"workflow_id": self.claim.workflow_id})
                     self._end(outcome="failed", error=detail, reason=f"{error}: {message}")
@@ -224,6 +300,7 @@ class Session:
 
         again = self._once("complete", end)
         self._forget_kept()
+        settle_orphans(self._database, self.claim.key)
         if again:
             log.info("a signal came with the end: next run", extra={"workflow_id": self.claim.workflow_id})
 
@@ -289,6 +366,11 @@ class Session:
         what = "fence lost" if isinstance(error, FenceLost) else "given up"
         log.warning("%s: %s", what, error, extra={"workflow_id": self.claim.workflow_id, "fence": self.claim.fence})
         raise Abandoned from error
+
+
+def _in_doubt(command: Command, entry: Entry | None) -> bool:
+    """Whether a call may have happened: it is settled first, and the cancellation seen at the next step."""
+    return isinstance(command, CallActivity) and entry is not None and entry.state == "started"
 
 
 def _deadline(command: Receive, now: datetime) -> datetime | None:

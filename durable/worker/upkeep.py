@@ -11,14 +11,21 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from durable.client import Client
-from durable.postgres import gates, scheduling
+from durable.postgres import deadlines, gates, scheduling
 from durable.postgres.database import Database
 from durable.postgres.pruning import prune
 from durable.worker.lease import Lease, is_gone
+from durable.worker.orphans import settle_orphans
+from durable.worker.scheduler import tick
 
 log = logging.getLogger(__name__)
 BATCH = 1000
-KEEP = {"deliveries": timedelta(days=7), "signals": timedelta(days=30), "runs": timedelta(days=30)}
+KEEP = {
+    "deliveries": timedelta(days=7),
+    "signals": timedelta(days=30),
+    "runs": timedelta(days=30),
+    "occurrences": timedelta(days=30),
+}
 
 
 class Upkeep:
@@ -35,7 +42,10 @@ class Upkeep:
     def start(self, reap_every: float) -> None:
         """Begin to tick; `reap_every` is in seconds."""
         self._every(reap_every, self.reap)
+        self._every(1, self.tick_schedules)
+        self._every(1, self.cancel_overdue)
         self._every(15, self.wake_strays)
+        self._every(15, self.settle_orphans)
         self._every(600, self.prune)
         self._scheduler.start()
 
@@ -61,12 +71,32 @@ class Upkeep:
             self._on_due()
         return total
 
+    def tick_schedules(self) -> None:
+        """Start what the schedules have due."""
+        if tick(self._database):
+            self._on_due()
+
+    def cancel_overdue(self) -> int:
+        """Cancel runs whose deadline has passed; returns how many that were."""
+        with self._database.transaction("deadline") as connection:
+            overdue = deadlines.enforce(connection, most=BATCH)
+        for workflow_id in overdue:
+            log.info("cancelled: its deadline has passed", extra={"workflow_id": workflow_id})
+        if overdue:
+            self._on_due()
+        return len(overdue)
+
     def wake_strays(self) -> None:
         """Wake what was parked in the very moment its gate was opened."""
         with self._database.reading() as connection:
             names = gates.strayed(connection)
         for name in names:
             Client(self._database, hint=self._on_due).wake_parked(name)
+
+    def settle_orphans(self) -> None:
+        """See to children whose parent ended in a process that died before it saw to them."""
+        if settle_orphans(self._database):
+            self._on_due()
 
     def prune(self) -> None:
         """Forget what is old, batch by batch."""

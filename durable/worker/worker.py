@@ -7,14 +7,17 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from durable.definitions import Workflow
+from durable.fanout import runnable
 from durable.intake import Router
 from durable.postgres import scheduling
 from durable.postgres.database import Database
+from durable.postgres.scheduling import Serves
 from durable.worker.claimer import Claimer
 from durable.worker.dispatcher import Dispatcher
 from durable.worker.hints import Listener, Notifier
 from durable.worker.lease import Lease
 from durable.worker.runner import Runner
+from durable.worker.taking import Taking
 from durable.worker.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -26,7 +29,8 @@ class Worker:
     """Runs the given workflows and applies the deliveries of the given sources.
 
     `resources` are what activities get by `resource(…)`, by class. `slots` bounds the runs at one time, `lease` is in
-    seconds. The database's pool needs `slots` + 6 connections for none to wait.
+    seconds. The database's pool needs `slots` + 6 connections for none to wait. It serves the given `queues` (None:
+    all), and of workflows pinned to a version those of `version`.
     """
 
     def __init__(
@@ -38,15 +42,16 @@ class Worker:
         routes: Mapping[str, Router] | None = None,
         slots: int = 8,
         lease: float = 5.0,
+        queues: Sequence[str] | None = None,
+        version: str | None = None,
     ) -> None:
-        by_name = {workflow.name: workflow for workflow in workflows}
-        if len(by_name) != len(workflows):
-            raise ValueError(f"two workflows have the same name: {sorted(workflow.name for workflow in workflows)}")
+        by_name = runnable(workflows)
         self._database = database
         self._lease = Lease(database, lease)
         self._notifier = Notifier(database)
         self._runner = Runner(database, self._lease, by_name, resources or {}, slots, on_free=self._slot_is_free)
-        self._claimer = Claimer(database, self._lease, self._runner, sorted(by_name))
+        taking = Taking(database, self._lease, Serves(sorted(by_name), queues, version))
+        self._claimer = Claimer(taking, self._lease, self._runner)
         self._dispatcher = Dispatcher(database, routes or {}, on_due=self._something_is_due)
         self._listener = Listener(database, self.wake)
         self._upkeep = Upkeep(database, self._lease, self._something_is_due)

@@ -12,12 +12,15 @@ ALTER TABLE durable.workflows
     ADD COLUMN queue TEXT DEFAULT 'default' NOT NULL,
     ADD COLUMN priority SMALLINT DEFAULT 0 NOT NULL,
     ADD COLUMN deadline_at TIMESTAMP WITH TIME ZONE,
-    ADD COLUMN version TEXT;
-CREATE INDEX workflows_deadline ON durable.workflows (deadline_at) WHERE deadline_at IS NOT NULL;
+    ADD COLUMN version TEXT,
+    ADD COLUMN cancelling BOOLEAN DEFAULT false NOT NULL;
+DROP INDEX durable.workflows_due;
+CREATE INDEX workflows_due ON durable.workflows (name, queue, priority, coalesce(version, ''), wake_at)
+    WHERE state = 'waiting';
+CREATE INDEX workflows_deadline ON durable.workflows (deadline_at) WHERE deadline_at IS NOT NULL AND state <> 'closed';
 
 ALTER TABLE durable.runs
     ADD COLUMN cancel_reason TEXT,
-    ADD COLUMN cancel_seen BOOLEAN DEFAULT false NOT NULL,
     ADD COLUMN keep_for INTERVAL,
     DROP CONSTRAINT runs_outcome_check,
     ADD CONSTRAINT runs_outcome_check CHECK (outcome IN ('completed', 'failed', 'terminated', 'cancelled'));
