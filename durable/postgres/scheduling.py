@@ -77,7 +77,7 @@ _IN_LANE = """state = 'waiting' AND name = served.name AND queue = served.queue 
             AND coalesce(version, '') = served.version"""
 # `candidates` are more than are wanted, because another worker may hold the first ones; and of a limited queue no more
 # than it admits. They are locked in a further step, so that nothing is locked that is not taken.
-_CLAIM = text(f"""{_LANES}, candidates AS MATERIALIZED (
+CLAIM = text(f"""{_LANES}, candidates AS MATERIALIZED (
     SELECT key, priority, wake_at FROM (
         SELECT found.*, served.priority, CASE WHEN served.limited THEN coalesce(admitted.room, 0) END AS room,
             row_number() OVER (PARTITION BY served.queue ORDER BY served.priority DESC, found.wake_at) AS place
@@ -114,7 +114,7 @@ _HISTORY = text(
     " JOIN unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)"
     " ON workflow_key = claimed.key AND run = claimed.number"
 )
-_OUTLOOK = text(f"""{_LANES}, first AS (
+OUTLOOK = text(f"""{_LANES}, first AS (
     SELECT served.queue, served.limited, extract(epoch FROM found.wake_at - (SELECT now FROM clock)) AS due_in
     FROM served CROSS JOIN LATERAL (
         SELECT wake_at FROM durable.workflows WHERE {_IN_LANE} AND wake_at IS NOT NULL
@@ -196,8 +196,7 @@ def take(
     rooms: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Any]:
     """The first part of `claim`: the rows of what is now this worker's, in the order in which they were due."""
-    wanted = {"worker": worker, "most": most, "window": WINDOW_FACTOR * most + WINDOW_SPARE, "hold": hold}
-    taken = connection.execute(_CLAIM, wanted | _asked(serves) | {"admitting": list(rooms), "rooms": [*rooms.values()]})
+    taken = connection.execute(CLAIM, asked_of_claim(worker, serves, most, hold, rooms))
     return sorted(taken, key=lambda row: (-row.priority, row.wake_at))
 
 
@@ -228,6 +227,12 @@ def load(connection: Connection, taken: Sequence[Any]) -> list[Claim]:
     ]
 
 
+def asked_of_claim(worker: int, serves: Serves, most: int, hold: float, rooms: Mapping[str, int]) -> dict[str, Any]:
+    """The parameters of the claim's statement."""
+    wanted = {"worker": worker, "most": most, "window": WINDOW_FACTOR * most + WINDOW_SPARE, "hold": hold}
+    return wanted | _asked(serves) | {"admitting": list(rooms), "rooms": list(rooms.values())}
+
+
 def _asked(serves: Serves) -> dict[str, Any]:
     queues = None if serves.queues is None else list(serves.queues)
     return {"names": list(serves.names), "queues": queues, "version": serves.version or ""}
@@ -250,7 +255,7 @@ def entry_of(row: Any) -> Entry:
 def outlook(connection: Connection, serves: Serves) -> Outlook:
     """When something is to be claimed next. A limited queue that has no token left counts from when it has one; a full
     one does not count at all."""
-    row = connection.execute(_OUTLOOK, _asked(serves)).one()
+    row = connection.execute(OUTLOOK, _asked(serves)).one()
     return Outlook(None if row.due_in is None else float(row.due_in), row.admitting or ())
 
 

@@ -3,13 +3,11 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
 
-from durable.postgres import scheduling
-from durable.postgres.database import Database
+from durable.postgres.scheduling import Outlook
 from durable.worker.lease import Lease
 from durable.worker.runner import Runner
-from durable.worker.session import CLAIM_HOLD_S
+from durable.worker.taking import Taking
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0
@@ -19,13 +17,12 @@ TROUBLED_S = 0.5
 
 
 class Claimer:
-    """Claims workflows of the given names, never more than the runner has free slots."""
+    """Claims what `taking` takes, never more than the runner has free slots."""
 
-    def __init__(self, database: Database, lease: Lease, runner: Runner, names: Sequence[str]) -> None:
-        self._database = database
+    def __init__(self, taking: Taking, lease: Lease, runner: Runner) -> None:
+        self._taking = taking
         self._lease = lease
         self._runner = runner
-        self._names = names
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._claim_until_stopped, name="durable-claim", daemon=True)
@@ -44,14 +41,13 @@ class Claimer:
         """Look again now: something became due, or a slot free."""
         self._wake.set()
 
-    def claim_due(self) -> int:
+    def _claim_due(self, outlook: Outlook) -> int:
         """Claim what is due, as far as slots are free, and set it running; returns how many that were."""
         free = self._runner.free
         if free <= 0 or not self._lease.is_fresh:
             return 0
         asked = time.monotonic()
-        with self._database.statement("claim") as connection:
-            claims = scheduling.claim(connection, self._lease.worker, self._names, free, CLAIM_HOLD_S)
+        claims = self._taking.take(free, outlook)
         for claim in claims:
             self._runner.submit(claim, asked)
         return len(claims)
@@ -71,8 +67,8 @@ class Claimer:
         """Claim what is due; returns the seconds to wait at most. Idle it costs one small query a poll."""
         if self._runner.free <= 0 or not self._lease.is_fresh:
             return POLL_S
-        with self._database.reading() as connection:
-            due_in = scheduling.next_due(connection, self._names)
+        outlook = self._taking.outlook()
+        due_in = outlook.due_in
         if due_in is None or due_in > 0:
             return POLL_S if due_in is None else min(max(due_in, LEAST_S), POLL_S)
-        return 0.0 if self.claim_due() else HELD_BY_OTHERS_S
+        return 0.0 if self._claim_due(outlook) else HELD_BY_OTHERS_S

@@ -12,6 +12,7 @@ from durable import activity, sleep, workflow
 from durable.client import Client
 from durable.intake import Delivery, Intake
 from durable.postgres import Database, scheduling
+from durable.postgres.scheduling import Serves
 from durable.testing import InlineWorker
 from durable.worker import Worker
 
@@ -111,7 +112,7 @@ def seconds_of_a_claim_with_nothing_due(database: Database) -> float:
     began = time.perf_counter()
     for _ in range(claims):
         with database.statement("claim") as connection:
-            scheduling.claim(connection, worker._lease.worker, ["long_sleep"], 8, 60)
+            scheduling.claim(connection, worker._lease.worker, Serves(["long_sleep"]), 8, 60)
     took = (time.perf_counter() - began) / claims
     worker.close()
     return took

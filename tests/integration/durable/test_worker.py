@@ -14,7 +14,7 @@ from durable.client import Client
 from durable.model import Claim
 from durable.postgres import Database, scheduling
 from durable.postgres.journal import FenceLost, Hold, write
-from durable.postgres.scheduling import Process
+from durable.postgres.scheduling import Process, Serves
 from durable.testing import InlineWorker
 from durable.worker import Worker
 from durable.worker.lease import this_process
@@ -70,7 +70,7 @@ def state(client: Client, workflow_id: str) -> str:
 
 def claim_one(database: Database, worker: int) -> Claim:
     with database.transaction("claim") as connection:
-        (claim,) = scheduling.claim(connection, worker, ["brief"], 1, 60)
+        (claim,) = scheduling.claim(connection, worker, Serves(["brief"]), 1, 60)
     return claim
 
 
@@ -178,7 +178,7 @@ def test_a_claim_that_stays_silent_past_its_deadline_is_taken_away_from_a_living
     Client(database).start(brief, workflow_id="w")
     worker = register(database, elsewhere(), lease=3600)
     with database.transaction("claim") as connection:
-        scheduling.claim(connection, worker, ["brief"], 1, -1)
+        scheduling.claim(connection, worker, Serves(["brief"]), 1, -1)
     with database.transaction("reap") as connection:
         assert scheduling.reclaim(connection) == ["w"]
 
@@ -187,7 +187,7 @@ def test_a_worker_without_a_lease_claims_nothing(database: Database) -> None:
     Client(database).start(brief, workflow_id="w")
     worker = register(database, elsewhere(), lease=-1)
     with database.transaction("claim") as connection:
-        assert scheduling.claim(connection, worker, ["brief"], 1, 60) == []
+        assert scheduling.claim(connection, worker, Serves(["brief"]), 1, 60) == []
 
 
 def test_a_worker_that_was_written_off_begins_anew_and_its_run_is_fenced_off(

@@ -1,0 +1,21 @@
+"""Workflows past their deadline: asked to end, as by an operator, each once."""
+
+from sqlalchemy import Connection, text
+
+from durable.postgres import cancelling
+
+_OVERDUE = text(
+    "SELECT key, workflow_id, deadline_at FROM durable.workflows WHERE deadline_at <= (SELECT durable.now())"
+    " AND state <> 'closed' ORDER BY deadline_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED"
+)
+_ENFORCED = text("UPDATE durable.workflows SET deadline_at = NULL WHERE key = ANY(:keys)")
+
+
+def enforce(connection: Connection, *, most: int = 1000) -> list[str]:
+    """Cancel up to `most` runs whose deadline, in engine time, has passed; returns their workflows' ids."""
+    overdue = connection.execute(_OVERDUE, {"most": most}).all()
+    for row in overdue:
+        cancelling.request(connection, row.workflow_id, f"its deadline, {row.deadline_at.isoformat()}, has passed")
+    if overdue:
+        connection.execute(_ENFORCED, {"keys": [row.key for row in overdue]})
+    return [row.workflow_id for row in overdue]
