@@ -15,6 +15,7 @@ _COMMANDS = {
     "worker": "bot.cli_serve",
     "db": "bot.cli_database",
     "workflow": "bot.cli_workflow",
+    "replay": "bot.cli_replay",
     "doctor": "bot.cli_doctor",
     "manifest": "bot.cli_manifest",
 }

@@ -14,8 +14,10 @@ from bot.cli_database import settings_of
 from bot.database import DatabaseUnreachable, open_database, require_schema
 from bot.postgres_place import EmbeddedPostgresError
 from durable.client import Client
-from durable.errors import SchemaMismatch, WorkflowClosed, WorkflowNotFound
+from durable.errors import SchemaMismatch, Undecodable, WorkflowClosed, WorkflowNotFound
+from durable.export import export
 from durable.model import Description, Entry, WorkflowState
+from durable.postgres import Database
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -102,19 +104,34 @@ def resume(surroundings: Surroundings, workflow_id: str) -> None:
     click.echo(f"{workflow_id} goes on")
 
 
+@workflow.command("export", epilog=examples("python -m bot workflow export pr:github.com:acme:api:42 > watch.json"))
+@click.argument("workflow_id")
+@click.pass_obj
+def export_history(surroundings: Surroundings, workflow_id: str) -> None:
+    """Print one workflow's input and history as JSON, for `python -m bot replay`. It holds titles and names."""
+    with _opened(surroundings) as database, database.reading() as connection:
+        click.echo(export(connection, workflow_id))
+
+
 COMMANDS = {"workflow": workflow}
 
 
 @contextmanager
-def _client(surroundings: Surroundings) -> Iterator[Client]:
+def _opened(surroundings: Surroundings) -> Iterator[Database]:
     try:
         with open_database(settings_of(surroundings)) as opened:
             require_schema(opened.database)
-            yield Client(opened.database)
+            yield opened.database
     except (WorkflowNotFound, WorkflowClosed) as problem:
         raise CommandFailed(f"{problem}; see `python -m bot workflow list`") from problem
-    except (DatabaseUnreachable, EmbeddedPostgresError, SchemaMismatch) as problem:
+    except (DatabaseUnreachable, EmbeddedPostgresError, SchemaMismatch, Undecodable) as problem:
         raise CommandFailed(str(problem)) from problem
+
+
+@contextmanager
+def _client(surroundings: Surroundings) -> Iterator[Client]:
+    with _opened(surroundings) as database:
+        yield Client(database)
 
 
 def _row(description: Description) -> tuple[str, ...]:

@@ -266,6 +266,8 @@ def test_the_doctor_creates_no_database(home: Path) -> None:
         ["workflow", "show"],
         ["workflow", "terminate"],
         ["workflow", "resume"],
+        ["workflow", "export"],
+        ["replay"],
         ["doctor"],
         ["manifest"],
         ["manifest", "slack"],

@@ -1,0 +1,32 @@
+"""What released versions have written, today's code still replays: else a deploy would pause those workflows."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.examples import hello_cities, naive_pull_request
+from durable import Workflow
+from durable.export import replay_exported, workflow_of
+from durable.replay import Divergence
+from handlers.watch import watch_pull_request
+from tests.support.histories import HISTORIES
+
+GOLDEN = sorted(HISTORIES.glob("*/*.json"))
+EXAMPLES = [value for module in (hello_cities, naive_pull_request) for value in vars(module).values()]
+WORKFLOWS: dict[str, Workflow[..., Any]] = {
+    value.name: value for value in (watch_pull_request, *EXAMPLES) if isinstance(value, Workflow)
+}
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_golden_history_is_replayed_by_this_code(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    outcome = replay_exported(text, WORKFLOWS[workflow_of(text)])
+    assert not isinstance(outcome, Divergence), outcome
+
+
+def test_there_are_golden_histories_of_every_phase_and_of_the_examples() -> None:
+    named = {path.stem for path in GOLDEN if path.parent.name == "0.1"}
+    phases = {"arriving", "opening", "furnishing", "greeting", "watching", "closing", "ended"}
+    assert named >= {f"watch-{phase}" for phase in phases} | {"chaining_orchestration", "nag_about"}
