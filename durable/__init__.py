@@ -1,6 +1,6 @@
 """Durable execution in plain synchronous Python on PostgreSQL: what a workflow's author imports."""
 
-from durable.context import info, resource
+from durable.context import heartbeat, info, resource
 from durable.definitions import Activity, ActivityDecorator, Found, Workflow, activity, transaction, workflow
 from durable.errors import (
     ActivityFailed,
@@ -55,6 +55,7 @@ __all__ = [
     "continue_as_new",
     "first_of",
     "gather",
+    "heartbeat",
     "info",
     "now",
     "patched",

@@ -1,7 +1,7 @@
 """Who is running here: the workflow or the activity that the current thread serves."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar, cast
 
@@ -23,6 +23,7 @@ class _Here(threading.local):
     execution: Any = None
     info: ActivityInfo | None = None
     resources: Mapping[type, Any] | None = None
+    beat: Callable[[], None] | None = None
 
 
 _here = _Here()
@@ -54,14 +55,16 @@ def executing(execution: Execution) -> Iterator[None]:
 
 
 @contextmanager
-def serving(info: ActivityInfo, resources: Mapping[type, Any]) -> Iterator[None]:
-    """Make this thread serve an activity: verbs are out of reach, `info()` and `resource()` answer."""
-    before = (_here.execution, _here.info, _here.resources)
-    _here.execution, _here.info, _here.resources = None, info, resources
+def serving(
+    info: ActivityInfo, resources: Mapping[type, Any], beat: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Make this thread serve an activity: verbs are out of reach, `info()`, `resource()` and `heartbeat()` answer."""
+    before = (_here.execution, _here.info, _here.resources, _here.beat)
+    _here.execution, _here.info, _here.resources, _here.beat = None, info, resources, beat
     try:
         yield
     finally:
-        _here.execution, _here.info, _here.resources = before
+        _here.execution, _here.info, _here.resources, _here.beat = before
 
 
 def info() -> ActivityInfo:
@@ -69,6 +72,16 @@ def info() -> ActivityInfo:
     if _here.info is None:
         raise OutsideWorkflow("info() works inside an activity that a workflow called; here there is none")
     return _here.info
+
+
+def heartbeat() -> None:
+    """Say from within a long activity that it is alive: its time begins anew. Without this, a call that takes a minute
+    longer than its `timeout` is taken for hung and given to another worker. Ends the call when that has happened.
+
+    Outside a workflow it does nothing.
+    """
+    if _here.beat is not None:
+        _here.beat()
 
 
 def resource(kind: type[T]) -> T:

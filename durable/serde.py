@@ -19,6 +19,7 @@ from durable.errors import NotSerializable, Undecodable
 
 TAG = "$"
 MAX_DEPTH = 100
+MOST_CHARACTERS = 8 * 1024 * 1024
 
 C = TypeVar("C", bound=type)
 _registered: dict[str, type] = {}
@@ -45,8 +46,14 @@ def serializable(first: type, /, *others: type) -> type:
 
 
 def encode(value: Any) -> str:
-    """`value` as JSON text. Raises `NotSerializable` with the path to the first culprit."""
-    return json.dumps(_encode(value, "value", 0), separators=(",", ":"), allow_nan=False)
+    """`value` as JSON text. Raises `NotSerializable` with the path to the first culprit, or when the text is longer than
+    `MOST_CHARACTERS`: what is larger belongs into a store of its own, and a reference to it in here."""
+    encoded = json.dumps(_encode(value, "value", 0), separators=(",", ":"), allow_nan=False)
+    if len(encoded) > MOST_CHARACTERS:
+        raise NotSerializable(
+            f"the value takes {len(encoded)} characters of JSON, more than {MOST_CHARACTERS}; hand on a reference to it"
+        )
+    return encoded
 
 
 def decode(text: str) -> Any:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from durable.errors import WorkflowNotFound
 from durable.model import Description, Entry, Overview, WorkerRow, WorkflowState
 from durable.postgres.scheduling import entry_of
+from durable.replay import MANY_ENTRIES
 from durable.serde import decode
 
 _DESCRIBE = """
@@ -97,13 +98,21 @@ def _description(row: Any) -> Description:
         status=_shown(row.status),
         result=_shown(row.result),
         error=row.error,
-        reason=row.reason or (f"parked at the gate {row.gate}" if row.gate else None),
+        reason=row.reason or _remark(row),
         created_at=row.created_at,
         updated_at=row.updated_at,
         wake_at=row.wake_at,
         history_length=row.history_length,
         unread_signals=row.unread,
     )
+
+
+def _remark(row: Any) -> str | None:
+    if row.gate:
+        return f"parked at the gate {row.gate}"
+    if row.history_length > MANY_ENTRIES:
+        return f"its history has {row.history_length} entries, all replayed at every wake; use rounds()"
+    return None
 
 
 def _shown(stored: str | None) -> Any:

@@ -42,6 +42,10 @@ class Journal(Protocol):
         """Commit an entry before going on; the claim may then stay silent for `hold` seconds more than usual."""
         ...
 
+    def beat(self, *, hold: float) -> None:
+        """Hold the claim for `hold` seconds more than usual, from now."""
+        ...
+
     def keep(self, entry: Entry) -> Entry:
         """Keep an entry for the next commit."""
         ...
@@ -126,7 +130,7 @@ class Effects:
         info = ActivityInfo(*self._key(entry.step), attempt, self._time_for(command, entry))
         reach(f"call.before {command.name}")
         try:
-            with serving(info, self._resources):
+            with serving(info, self._resources, lambda: self._session.beat(hold=command.activity.timeout)):
                 result = command.activity.function(*command.args, **command.kwargs)
         except Exception as error:  # noqa: BLE001 - what an activity ends with is an outcome, decided in one place
             return self._ended_with(command, intent, error)

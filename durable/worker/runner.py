@@ -94,6 +94,12 @@ class Runner:
                 f"claimed {claim.attempts - 1} times without progress; the last worker may have crashed on it"
             )
             return None
+        if len(claim.history) > replay.MANY_ENTRIES:
+            log.warning(
+                "a history of %d entries is replayed at every wake; use rounds() or continue_as_new()",
+                len(claim.history),
+                extra={"workflow_id": claim.workflow_id},
+            )
         workflow = self._workflows[claim.name]
         seed = f"{claim.workflow_id}/{claim.run}/{claim.created_at.isoformat()}"
         one_pass = replay.Replay(claim.history, session, began=claim.created_at, seed=seed)

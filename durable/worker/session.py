@@ -184,6 +184,10 @@ class Session:
         """Commit an entry, with what was kept back, and go on holding the claim for `hold` seconds more than usual."""
         self._write([entry], self._hold(hold))
 
+    def beat(self, *, hold: float) -> None:
+        """Hold the claim for `hold` seconds more than usual, from now."""
+        self._write([], self._hold(hold))
+
     def suspend(self, entry: Entry, disposition: Disposition) -> NoReturn:
         """Commit an entry and give the thread back."""
         self._write([entry], disposition)

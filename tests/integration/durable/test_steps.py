@@ -16,6 +16,7 @@ from durable import (
     RetryPolicy,
     activity,
     continue_as_new,
+    heartbeat,
     info,
     injection,
     resource,
@@ -272,6 +273,49 @@ def test_only_an_effect_that_must_not_happen_twice_is_bound_by_the_lease(inline:
     unbound, bound = result(worker)
     assert unbound == 7200
     assert 3000 < bound < A_LONG_LEASE_S
+
+
+def test_a_heartbeat_renews_the_time_of_a_long_activity(database: Database, inline: Inline) -> None:
+    def silence_left() -> float:
+        with database.reading() as connection:
+            asked = "SELECT extract(epoch FROM claimed_until - clock_timestamp()) FROM durable.workflows"
+            return float(connection.execute(text(asked)).scalar_one())
+
+    @activity(timeout=30)
+    def long() -> bool:
+        with database.transaction("test") as connection:
+            connection.execute(text("UPDATE durable.workflows SET claimed_until = clock_timestamp()"))
+        heartbeat()
+        return silence_left() > 60
+
+    @workflow
+    def patient() -> bool:
+        return long()
+
+    worker = inline(patient)
+    worker.client.start(patient, workflow_id="w")
+    worker.run_until_idle()
+    assert result(worker) is True
+
+
+def test_a_heartbeat_ends_the_call_of_a_worker_that_lost_the_workflow(database: Database, inline: Inline) -> None:
+    after: list[str] = []
+
+    @activity
+    def taken_away() -> None:
+        with database.transaction("test") as connection:
+            connection.execute(text("UPDATE durable.workflows SET fence = fence + 1"))
+        heartbeat()
+        after.append("went on")
+
+    @workflow
+    def unlucky() -> None:
+        taken_away()
+
+    worker = inline(unlucky)
+    worker.client.start(unlucky, workflow_id="w")
+    worker.run_until_idle()
+    assert (after, worker.client.describe("w").state) == ([], "running")
 
 
 def test_a_result_that_cannot_be_stored_fails_its_own_step(inline: Inline) -> None:

@@ -102,6 +102,11 @@ def test_a_value_that_contains_itself_is_refused() -> None:
         encode(loop)
 
 
+def test_a_value_that_is_too_large_is_refused_with_its_size() -> None:
+    with pytest.raises(NotSerializable, match="takes 9000002 characters"):
+        encode("x" * 9_000_000)
+
+
 def test_a_field_that_was_removed_is_dropped_and_one_that_was_added_takes_its_default() -> None:
     assert decode('{"$":"data","of":"Point","v":{"x":1,"gone":2}}') == Point(1)
 
