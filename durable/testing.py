@@ -9,12 +9,13 @@ from durable.client import Client
 from durable.definitions import Workflow
 from durable.fanout import runnable
 from durable.intake import Router
-from durable.postgres import scheduling, timeshift
+from durable.postgres import schedules, scheduling, timeshift
 from durable.postgres.database import Database
 from durable.postgres.scheduling import Serves
 from durable.worker.dispatcher import Dispatcher
 from durable.worker.lease import Lease
 from durable.worker.runner import Runner
+from durable.worker.scheduler import tick
 from durable.worker.taking import Taking
 from durable.worker.upkeep import Upkeep
 
@@ -55,7 +56,7 @@ class InlineWorker:
         """Dispatch and run until nothing is due; returns how many wakes that took."""
         wakes = 0
         while True:
-            dispatched = self._dispatcher.dispatch()
+            dispatched = self._dispatcher.dispatch() + tick(self.database)
             asked = time.monotonic()
             overdue = self._upkeep.cancel_overdue()
             claims = self._taking.take(BATCH, self._taking.outlook())
@@ -70,7 +71,9 @@ class InlineWorker:
         wakes = self.run_until_idle()
         left = duration
         while True:
-            due_in = self._taking.outlook().due_in
+            with self.database.reading() as connection:
+                timers = (self._taking.outlook().due_in, schedules.due_in(connection))
+            due_in = min((timer for timer in timers if timer is not None), default=None)
             if due_in is None or due_in > left.total_seconds():
                 advance(self.database, left)
                 return wakes + self.run_until_idle()
