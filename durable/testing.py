@@ -71,9 +71,7 @@ class InlineWorker:
         wakes = self.run_until_idle()
         left = duration
         while True:
-            with self.database.reading() as connection:
-                timers = (self._taking.outlook().due_in, schedules.due_in(connection))
-            due_in = min((timer for timer in timers if timer is not None), default=None)
+            due_in = self._due_in()
             if due_in is None or due_in > left.total_seconds():
                 advance(self.database, left)
                 return wakes + self.run_until_idle()
@@ -81,6 +79,13 @@ class InlineWorker:
             advance(self.database, step)
             left -= step
             wakes += self.run_until_idle()
+
+    def _due_in(self) -> float | None:
+        """Seconds until the next timer, of a workflow or a schedule."""
+        with self.database.reading() as connection:
+            next_schedule = schedules.due_in(connection)
+        timers = (self._taking.outlook().due_in, next_schedule)
+        return min((timer for timer in timers if timer is not None), default=None)
 
     def take_over(self) -> int:
         """Return to the queue what dead processes of this host left behind; returns how many workflows that were."""
