@@ -3,6 +3,7 @@ so a lost hint costs a moment and nothing else."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +14,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "durable_due"
 COALESCE_S = 0.01
 RECONNECT_S = 1.0
+MOST_RECONNECT_S = 300.0
+LASTED_S = 60.0
 
 
 class Notifier:
@@ -63,9 +66,13 @@ class Listener:
         self._stopping.set()
 
     def _listen_until_stopped(self) -> None:
+        pause = RECONNECT_S
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 self._database.listen(CHANNEL, self._on_hint, self._stopping)
             except SQLAlchemyError as error:
-                log.warning("not listening, polling only: %s", type(error).__name__)
-                self._stopping.wait(RECONNECT_S)
+                # Behind a pooler that hands connections on, listening never lasts: polling does the work.
+                pause = RECONNECT_S if time.monotonic() - began > LASTED_S else min(pause * 2, MOST_RECONNECT_S)
+                log.warning("not listening, polling only for %g s: %s", pause, type(error).__name__)
+                self._stopping.wait(pause)
