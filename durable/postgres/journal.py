@@ -105,6 +105,7 @@ _CLOSE = text(
     "UPDATE durable.workflows SET state = 'closed', wake_at = NULL, listening = false, gate = NULL, worker_id = NULL,"
     " claimed_until = NULL WHERE key = :key"
 )
+_LEAVE_CHILDREN = text("UPDATE durable.children SET left_behind = true WHERE parent_key = :key AND NOT left_behind")
 _BEGIN_RUN = text(
     "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)"
     " VALUES (:key, :run, :input, :now, :now, :now, :retention)"
@@ -229,6 +230,7 @@ def begin_run(
     priority of the run before stay, and there is no deadline."""
     chosen = vars(options or WorkflowOptions()) | {"chosen": options is not None}
     given = chosen | {"key": key, "run": run, "name": name, "input": input_, "now": now}
+    connection.execute(_LEAVE_CHILDREN, {"key": key})
     connection.execute(_BEGIN_RUN, given)
     connection.execute(_SCHEDULE_RUN, given)
 

@@ -71,7 +71,7 @@ _WAKE_PARENT = text(
 _FORGET_MEMBERS = text("DELETE FROM durable.workflows WHERE key = ANY(:keys) AND state = 'closed'")
 _ORPHANS = text(
     "SELECT child.workflow_id, c.on_parent_close FROM durable.children c"
-    " JOIN durable.workflows parent ON parent.key = c.parent_key AND parent.state = 'closed'"
+    " JOIN durable.workflows parent ON parent.key = c.parent_key AND (parent.state = 'closed' OR c.left_behind)"
     " JOIN durable.workflows child ON child.key = c.child_key AND child.state <> 'closed' AND NOT child.cancelling"
     " WHERE c.on_parent_close <> 'abandon' AND (CAST(:parent AS bigint) IS NULL OR c.parent_key = :parent) LIMIT :most"
 )

@@ -232,10 +232,12 @@ children = Table(
     Column("child_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), primary_key=True),
     Column("parent_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), nullable=False),
     Column("on_parent_close", Text, nullable=False),
+    Column("left_behind", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("on_parent_close IN ('abandon', 'cancel', 'terminate')", name="on_parent_close"),
     Index("children_parent", "parent_key"),
 )
-"""Who started whom, and what becomes of a child when its parent ends first."""
+"""Who started whom, and what becomes of a child when its parent ends first. `left_behind`: the run that started it has
+ended, although the parent has begun another one since."""
 
 queues = Table(
     "queues",

@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 LEAST_S = 0.001
 HELD_BY_OTHERS_S = 0.1
+BACKLOG_S = 0.05
+"""While each claim gets all it asks for, there is no need to look ahead more often than this."""
 TROUBLED_S = 0.5
 
 
@@ -23,6 +25,9 @@ class Claimer:
         self._taking = taking
         self._lease = lease
         self._runner = runner
+        self._outlook = Outlook(None)
+        self._looked_at = 0.0
+        self._more = False
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._claim_until_stopped, name="durable-claim", daemon=True)
@@ -48,6 +53,7 @@ class Claimer:
             return 0
         asked = time.monotonic()
         claims = self._taking.take(free, outlook)
+        self._more = len(claims) == free
         for claim in claims:
             self._runner.submit(claim, asked)
         return len(claims)
@@ -67,8 +73,14 @@ class Claimer:
         """Claim what is due; returns the seconds to wait at most. Idle it costs one small query a poll."""
         if self._runner.free <= 0 or not self._lease.is_fresh:
             return POLL_S
-        outlook = self._taking.outlook()
+        more, self._more = self._more and time.monotonic() < self._looked_at + BACKLOG_S, False
+        outlook = self._outlook if more else self._look()
         due_in = outlook.due_in
         if due_in is None or due_in > 0:
             return POLL_S if due_in is None else min(max(due_in, LEAST_S), POLL_S)
-        return 0.0 if self._claim_due(outlook) else HELD_BY_OTHERS_S
+        return 0.0 if self._claim_due(outlook) or more else HELD_BY_OTHERS_S
+
+    def _look(self) -> Outlook:
+        self._looked_at = time.monotonic()
+        self._outlook = self._taking.outlook()
+        return self._outlook

@@ -15,12 +15,15 @@ from durable import (
     Park,
     RetryPolicy,
     activity,
+    call,
+    gather,
     info,
     injection,
     now,
     receive,
     resource,
     sleep,
+    start_child,
     workflow,
 )
 from durable.errors import StepNotFound, WorkflowIdTaken, WorkflowNotFound, WrongState
@@ -29,6 +32,7 @@ from durable.operator import PURGE_BATCH, Operator
 from durable.postgres import Database
 from durable.testing import InlineWorker, advance
 from durable.worker.lease import Lease
+from durable.worker.orphans import settle_orphans
 from durable.worker.upkeep import Upkeep
 
 Inline = Callable[..., InlineWorker]
@@ -114,6 +118,23 @@ def kept() -> str:
     return "done"
 
 
+@workflow
+def leaving_children(children: int) -> None:
+    for _ in range(children):
+        start_child(listening)
+    receive("go")
+
+
+@workflow
+def all_at_once() -> Any:
+    return gather(call(effect, "a"), call(effect, "b"))
+
+
+@workflow
+def waiting_for_both() -> Any:
+    return gather(call(listening), call(effect, "b"))
+
+
 class Switches:
     """What a deploy between two passes changes in the workflows' code."""
 
@@ -138,7 +159,19 @@ def world() -> World:
 
 @pytest.fixture
 def worker(inline: Inline, world: World) -> InlineWorker:
-    return inline(three, forgiving, compensating, listening, timed, brief, kept, resources={World: world})
+    return inline(
+        three,
+        forgiving,
+        compensating,
+        listening,
+        timed,
+        brief,
+        kept,
+        leaving_children,
+        all_at_once,
+        waiting_for_both,
+        resources={World: world},
+    )
 
 
 @pytest.fixture
@@ -331,6 +364,36 @@ def test_a_rewind_goes_back_to_a_caught_failure_only_when_its_step_is_named(
     worker.run_until_idle()
     settle(database, worker)
     assert (result(worker), world.done) == ("a", ["w/1/3", "w/1/1"])
+
+
+def test_a_rewound_gather_begins_its_members_anew(
+    database: Database, worker: InlineWorker, world: World, operator: Operator
+) -> None:
+    world.before = [OSError("down")]
+    worker.client.start(all_at_once, workflow_id="w")
+    worker.run_until_idle()
+    assert (state(worker), states_of_steps(worker)) == ("failed", ["failed"])
+    operator.rewind("w", "mended")
+    worker.run_until_idle()
+    assert result(worker) == ["a", "b"]
+    assert (rows_left(database)["fans"], rows_left(database)["links"]) == (0, 0)
+
+
+def test_a_suspended_gather_collects_after_the_resume_what_ended_meanwhile(
+    worker: InlineWorker, operator: Operator
+) -> None:
+    worker.client.start(waiting_for_both, workflow_id="w")
+    worker.run_until_idle()
+    operator.suspend("w", "holiday")
+    worker.client.signal("w~1.1.0", "go", 7, key="1")
+    worker.run_until_idle()
+    assert (state(worker), state(worker, "w~1.1.0")) == ("paused", "completed")
+    with pytest.raises(WrongState, match="purge it when its parent w has read its result"):
+        operator.purge("w~1.1.0")
+    operator.resume("w")
+    worker.run_until_idle()
+    assert result(worker) == [7, "b"]
+    operator.purge("w~1.1.0")
 
 
 def test_of_two_operators_that_rewind_at_once_one_is_told_that_it_is_too_late(
@@ -696,6 +759,26 @@ def test_a_start_that_terminates_replaces_a_running_workflow_and_fences_it_off(
     with database.reading() as connection:
         outcomes = connection.execute(text("SELECT outcome FROM durable.runs ORDER BY run")).scalars().all()
     assert outcomes == ["terminated", "completed"]
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda worker, _: worker.client.start(leaving_children, 0, workflow_id="w", reuse="terminate"),
+        lambda worker, operator: (worker.client.terminate("w", "no need"), operator.restart("w")),
+    ],
+    ids=["start", "restart"],
+)
+def test_children_of_the_run_that_ended_are_seen_to_although_the_next_one_has_begun(
+    database: Database, worker: InlineWorker, operator: Operator, again: Callable[[InlineWorker, Operator], object]
+) -> None:
+    worker.client.start(leaving_children, 1, workflow_id="w")
+    worker.run_until_idle()
+    child = "w~1.1.0"
+    assert state(worker, child) == "waiting"
+    again(worker, operator)
+    assert settle_orphans(database) == 1
+    assert (state(worker, child), state(worker)) == ("terminated", "ready")
 
 
 @pytest.mark.parametrize("reuse", ["allow_closed", "terminate"])

@@ -58,6 +58,7 @@ CREATE TABLE durable.children (
     child_key BIGINT NOT NULL,
     parent_key BIGINT NOT NULL,
     on_parent_close TEXT NOT NULL,
+    left_behind BOOLEAN DEFAULT false NOT NULL,
     CONSTRAINT children_pkey PRIMARY KEY (child_key),
     CONSTRAINT children_child_key_fkey FOREIGN KEY (child_key) REFERENCES durable.workflows (key) ON DELETE CASCADE,
     CONSTRAINT children_parent_key_fkey FOREIGN KEY (parent_key) REFERENCES durable.workflows (key) ON DELETE CASCADE,
