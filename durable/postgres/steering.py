@@ -91,6 +91,11 @@ _AWAITED_BY = """
 NOT_AWAITED = f"NOT EXISTS ({_AWAITED_BY})"
 """That no living workflow still has to read the result of the workflow `w`."""
 _AWAITED = text(f"SELECT ({_AWAITED_BY} LIMIT 1) FROM durable.workflows w WHERE key = :key")  # noqa: S608 - our own text
+# Else upkeep would end it at once, for its parent's end.
+_LET_GO = text(
+    "DELETE FROM durable.children c USING durable.workflows parent WHERE c.child_key = :key"
+    " AND parent.key = c.parent_key AND (parent.state = 'closed' OR c.left_behind)"
+)
 _PURGE = text("DELETE FROM durable.workflows WHERE key = :key")
 _PURGE_ENDED = text(f"""
 WITH old AS MATERIALIZED (
@@ -156,7 +161,7 @@ def rewind(connection: Connection, workflow_id: str, reason: str, step: int | No
     if failed is not None:
         for statement in _UNDO:
             connection.execute(statement, which | {"step": failed.step, "settles": failed.settles})
-    for statement in (*_REOPEN, _DUE):
+    for statement in (*_REOPEN, _LET_GO, _DUE):
         connection.execute(statement, which)
     _explain(connection, held, reason)
     return None if failed is None else int(failed.step)
@@ -168,6 +173,7 @@ def restart(connection: Connection, workflow_id: str, new_id: str | None) -> Sta
     if new_id is not None:
         return _begin(connection, held.began_as(new_id))
     _refuse_awaited(connection, held, "restart")
+    connection.execute(_LET_GO, {"key": held.key})
     journal.begin_run(connection, held.key, held.run + 1, held.name, held.input, held.now, held.options)
     return Started(workflow_id, held.run + 1, is_new=True)
 

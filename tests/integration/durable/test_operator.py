@@ -781,6 +781,19 @@ def test_children_of_the_run_that_ended_are_seen_to_although_the_next_one_has_be
     assert (state(worker, child), state(worker)) == ("terminated", "ready")
 
 
+def test_a_child_that_an_operator_restarts_after_its_parent_s_end_is_nobody_s_child(
+    database: Database, worker: InlineWorker, operator: Operator
+) -> None:
+    worker.client.start(leaving_children, 1, workflow_id="w")
+    worker.run_until_idle()
+    worker.client.terminate("w", "no need")
+    assert settle_orphans(database) == 1
+    operator.restart("w~1.1.0")
+    assert settle_orphans(database) == 0
+    worker.run_until_idle()
+    assert state(worker, "w~1.1.0") == "waiting"
+
+
 @pytest.mark.parametrize("reuse", ["allow_closed", "terminate"])
 def test_a_start_begins_the_next_run_of_an_ended_workflow(worker: InlineWorker, reuse: Any) -> None:
     for run in (1, 2):
