@@ -83,7 +83,8 @@ class Schedules:
     def list(self) -> list[ScheduleDescription]:
         """Every schedule by name, with its next five due times."""
         with self._database.reading() as connection:
-            return [_description(schedule) for schedule in schedules.everything(connection)]
+            now = engine_now(connection)
+            return [_description(schedule, now) for schedule in schedules.everything(connection)]
 
     def pause(self, name: str) -> bool:
         """Let nothing begin until `resume`; False when it is paused already. Raises `ScheduleNotFound`."""
@@ -136,11 +137,12 @@ def _plan(schedule: StoredSchedule) -> Plan | None:
         return None
 
 
-def _description(schedule: StoredSchedule) -> ScheduleDescription:
+def _description(schedule: StoredSchedule, now: datetime) -> ScheduleDescription:
     plan = _plan(schedule)
     following: tuple[datetime, ...] = ()
     if plan is not None and not schedule.paused:
-        following = tuple(islice(occurrences_after(plan.spec, schedule.decided_until), SHOWN_NEXT))
+        after = max(schedule.decided_until, now - plan.spec.jitter)
+        following = tuple(islice(occurrences_after(plan.spec, after), SHOWN_NEXT))
     return ScheduleDescription(
         name=schedule.name,
         workflow=schedule.workflow,

@@ -126,7 +126,7 @@ class Decision:
 @dataclass(frozen=True)
 class ScheduleDescription:
     """A schedule as seen from outside. `spec` is None when this release cannot read it. `next` holds the next five due
-    times (empty while paused), without jitter; all up to `decided_until` were run or skipped."""
+    times to come (empty while paused), without jitter; all up to `decided_until` were run or skipped."""
 
     name: str
     workflow: str
