@@ -4,6 +4,7 @@ DurableError                     what a caller may catch
 ├── ActivityFailed               an activity failed for good; raised inside the workflow that called it
 ├── HistoryTooLong               a run has more steps than the engine keeps
 ├── NotSerializable              a value has no form in JSON; names the path to the culprit
+├── NotDeterministic             a workflow's body did what replay cannot repeat; raised in tests only
 ├── Undecodable                  stored JSON that this code cannot read
 ├── OutsideWorkflow              a durable verb was used where there is no workflow
 ├── WorkflowNotFound             nothing has this workflow id
@@ -54,6 +55,11 @@ class HistoryTooLong(DurableError):
 
 class NotSerializable(DurableError):
     """A value has no form in JSON. The message names the path to it, its type and the remedy."""
+
+
+class NotDeterministic(DurableError):
+    """A workflow's own body read a clock, drew a random number, opened a socket or started a thread. The message names
+    the durable verb to use. Raised in tests, by `durable.guard`."""
 
 
 class Undecodable(DurableError):

@@ -8,6 +8,7 @@ from typing import Any
 from durable.client import Client
 from durable.definitions import Workflow
 from durable.fanout import runnable
+from durable.guard import guarded
 from durable.intake import Router
 from durable.postgres import schedules, scheduling, timeshift
 from durable.postgres.database import Database
@@ -41,12 +42,14 @@ class InlineWorker:
         routes: Mapping[str, Router] | None = None,
         queues: Sequence[str] | None = None,
         version: str | None = None,
+        guard: bool = True,
     ) -> None:
+        """Without `guard` the workflows' bodies are not held to `durable.guard`."""
         self.database = database
         self.client = Client(database)
         self._lease = Lease(database, A_LONG_LEASE_S)
         self._lease.start()
-        by_name = runnable(workflows)
+        by_name = runnable(map(guarded, workflows) if guard else workflows)
         self._taking = Taking(database, self._lease, Serves(sorted(by_name), queues, version))
         self._runner = Runner(database, self._lease, by_name, resources or {}, BATCH)
         self._dispatcher = Dispatcher(database, routes or {}, on_due=lambda: None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from docs.examples.hello_cities import chaining_orchestration
+from docs.examples.hello_cities import chaining_orchestration, fan_out_fan_in_orchestration
 from docs.examples.naive_pull_request import World, nag_about
 from durable.export import export, replay_exported
 from durable.replay import Completed, Outcome, Waiting
@@ -27,7 +27,12 @@ class Quiet:
 
 
 GREETED = Completed('["Hello Tokyo!","Hello Seattle!","Hello London!"]')
-EXAMPLES = [(chaining_orchestration, (), GREETED), (nag_about, (7,), Waiting())]
+GREETED_AT_ONCE = Completed('["Hello Tokyo!","Hello Seattle!","Hello London!","Hello Paris!","Hello Berlin!"]')
+EXAMPLES = [
+    (fan_out_fan_in_orchestration, (), GREETED_AT_ONCE),
+    (chaining_orchestration, (), GREETED),
+    (nag_about, (7,), Waiting()),
+]
 
 
 @pytest.mark.parametrize(("example", "args", "outcome"), EXAMPLES, ids=lambda value: getattr(value, "name", ""))
