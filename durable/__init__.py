@@ -11,7 +11,9 @@ from durable.errors import (
     Park,
     RetryAfter,
     WorkflowClosed,
+    WorkflowIdTaken,
     WorkflowNotFound,
+    WrongState,
 )
 from durable.fanout import Child, call, first_of, gather, start_child
 from durable.model import ActivityInfo, Description, Signal
@@ -49,7 +51,9 @@ __all__ = [
     "Signal",
     "Workflow",
     "WorkflowClosed",
+    "WorkflowIdTaken",
     "WorkflowNotFound",
+    "WrongState",
     "activity",
     "call",
     "continue_as_new",
