@@ -1,7 +1,7 @@
 """The state machine of a workflow as data: which event leads from which state to which. Drawn in docs/state_machine.md.
 
 `waiting` is a row with a due time, a signal it listens for, or both; one that is due is shown as "ready". The ends
-(`completed`, `failed`, `terminated`) are one state of the scheduling row, "closed", told apart by the run's outcome.
+(`completed`, `failed`, `cancelled`, `terminated`) are one state of the scheduling row, "closed", told apart by the run's outcome.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,10 @@ PARKED = "parked"
 PAUSED = "paused"
 COMPLETED = "completed"
 FAILED = "failed"
+CANCELLED = "cancelled"
 TERMINATED = "terminated"
 
-ENDS = frozenset({COMPLETED, FAILED, TERMINATED})
+ENDS = frozenset({COMPLETED, FAILED, CANCELLED, TERMINATED})
 
 
 class Transition(NamedTuple):
@@ -47,9 +48,13 @@ TRANSITIONS: frozenset[Transition] = frozenset(
         (PARKED, "gate opens", WAITING),
         (PAUSED, "resume", WAITING),
         *((alive, "terminate", TERMINATED) for alive in (WAITING, RUNNING, PARKED, PAUSED)),
-        *((end, "start", WAITING) for end in (COMPLETED, FAILED, TERMINATED)),
-        *((end, "signal with start", WAITING) for end in (COMPLETED, FAILED, TERMINATED)),
-        *((end, "prune", ABSENT) for end in (COMPLETED, FAILED, TERMINATED)),
+        (RUNNING, "end when cancelled", CANCELLED),
+        (WAITING, "cancel", WAITING),
+        (PARKED, "cancel", WAITING),
+        *((alive, "suspend", PAUSED) for alive in (WAITING, RUNNING, PARKED)),
+        (FAILED, "rewind", WAITING),
+        *((end, event, WAITING) for end in ENDS for event in ("start", "signal with start", "restart")),
+        *((end, event, ABSENT) for end in ENDS for event in ("prune", "purge")),
     )
 )
 """Every change of state there is. What is not here does not happen."""
