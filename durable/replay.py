@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from durable.context import executing
@@ -107,6 +107,11 @@ def encode_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return encode([list(args), kwargs])
 
 
+def seed_of(workflow_id: str, run: int, began: datetime) -> str:
+    """What a run draws its random numbers from: the same for every worker, whatever time zone its sessions are in."""
+    return f"{workflow_id}/{run}/{began.astimezone(UTC).isoformat()}"
+
+
 class Replay:
     """One pass through a workflow's code against one history."""
 
@@ -121,8 +126,8 @@ class Replay:
         self.chance = random.Random(seed)  # noqa: S311 - replayable on purpose, documented as no source of secrets
 
     def now(self) -> datetime:
-        """When the last step ended."""
-        return self._now
+        """When the last step ended, in UTC whatever time zone a worker's sessions are in."""
+        return self._now.astimezone(UTC)
 
     def set_status(self, value: Any) -> None:
         """Pass a status on; while replaying only the last one counts, and that is the one written next."""

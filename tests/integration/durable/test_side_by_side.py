@@ -100,7 +100,9 @@ def test_a_gather_is_one_entry_wakes_the_parent_once_and_leaves_no_rows(database
         "gather @tests.integration.durable.test_side_by_side.double x200"
     ]
     with database.reading() as connection:
-        counted = "SELECT (SELECT count(*) FROM durable.{}), (SELECT count(*) FROM durable.{}), count(*) FROM durable.{}"
+        counted = (
+            "SELECT (SELECT count(*) FROM durable.{}), (SELECT count(*) FROM durable.{}), count(*) FROM durable.{}"
+        )
         left = connection.execute(text(counted.format("fans", "links", "workflows"))).one()
     assert tuple(left) == (0, 0, 1)
 

@@ -14,6 +14,7 @@ from durable import (
     activity,
     continue_as_new,
     now,
+    random,
     receive,
     set_status,
     sleep,
@@ -72,6 +73,26 @@ def test_a_sleeper_wakes_when_it_is_due_and_not_before(database: Database, inlin
     advance(database, timedelta(seconds=2))
     assert worker.run_until_idle() == 1
     assert 3600 <= result(worker) < 3602
+
+
+def test_time_and_chance_are_the_same_in_whatever_time_zone_a_worker_lives(database: Database, inline: Inline) -> None:
+    seen: list[Any] = []
+
+    @workflow
+    def telling() -> None:
+        seen.append([random(), now().isoformat()])
+        sleep(60)
+
+    worker = inline(telling)
+    worker.client.start(telling, workflow_id="w")
+    worker.run_until_idle()
+    with database.transaction("test") as connection:
+        connection.execute(text(f"ALTER DATABASE \"{database.url.database}\" SET timezone = 'Asia/Tokyo'"))
+    database.close()
+    worker.run_for(timedelta(minutes=2))
+    first, second = seen
+    assert first == second
+    assert second[1].endswith("+00:00")
 
 
 def test_a_timer_keeps_its_due_time_when_its_run_is_replayed_in_between(database: Database, inline: Inline) -> None:
