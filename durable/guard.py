@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import PurePath
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -31,6 +32,7 @@ _FORBIDDEN: dict[Any, tuple[str, str]] = {
     **{getattr(_thread, name): ("a thread", "durable.gather()") for name in _STARTS if hasattr(_thread, name)},
 }
 _OF_DATES = frozenset({"now", "utcnow", "today"})
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 _AUDITED = {
     "socket.": "an @activity",
     "subprocess.Popen": "an @activity",
@@ -124,7 +126,10 @@ def _described(function: Any) -> tuple[str, str] | None:
 
 
 def _on_behalf(frame: FrameType | None) -> bool:
-    """Whether logging or an import asks: neither hands the answer to the body."""
+    """Whether logging, an import or an installed library asks: none hands the answer to the body to decide by. A library
+    may also be called by the garbage collector, in the middle of anything."""
+    if frame is not None and _INSTALLED.intersection(PurePath(frame.f_code.co_filename).parts):
+        return True
     while frame is not None and frame.f_globals.get("__name__") != __name__:
         if frame.f_globals.get("__name__") in _AT_HOME:
             return True

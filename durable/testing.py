@@ -59,7 +59,9 @@ class InlineWorker:
         """Dispatch and run until nothing is due; returns how many wakes that took."""
         wakes = 0
         while True:
-            dispatched = self._dispatcher.dispatch() + tick(self.database)
+            waiting = self._dispatcher.due_in()
+            dispatched = self._dispatcher.dispatch() if waiting is not None and waiting <= 0 else 0
+            dispatched += tick(self.database)
             asked = time.monotonic()
             overdue = self._upkeep.cancel_overdue()
             claims = self._taking.take(BATCH, self._taking.outlook())

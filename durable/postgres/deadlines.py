@@ -8,7 +8,15 @@ _OVERDUE = text(
     "SELECT key, workflow_id, deadline_at FROM durable.workflows WHERE deadline_at <= (SELECT durable.now())"
     " AND state <> 'closed' ORDER BY deadline_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED"
 )
+_ANY = text(
+    "SELECT EXISTS (SELECT FROM durable.workflows WHERE deadline_at <= (SELECT durable.now()) AND state <> 'closed')"
+)
 _ENFORCED = text("UPDATE durable.workflows SET deadline_at = NULL WHERE key = ANY(:keys)")
+
+
+def any_overdue(connection: Connection) -> bool:
+    """Whether a deadline has passed."""
+    return bool(connection.execute(_ANY).scalar_one())
 
 
 def enforce(connection: Connection, *, most: int = 1000) -> list[str]:

@@ -78,10 +78,16 @@ class Dispatcher:
             if not self._stopping and pause > 0:
                 self._wake.wait(pause)
 
+    def due_in(self) -> float | None:
+        """Seconds until a delivery may be tried (negative: one may), or None when none waits."""
+        if not self._routes:
+            return None
+        with self._database.reading() as connection:
+            return deliveries.next_in(connection, list(self._routes))
+
     def _dispatch_or_wait(self) -> float:
         """Apply what waits; returns the seconds to wait at most. Idle it costs one small query a poll."""
-        with self._database.reading() as connection:
-            due_in = deliveries.next_in(connection, list(self._routes))
+        due_in = self.due_in()
         if due_in is None or due_in > 0:
             return POLL_S if due_in is None else min(max(due_in, LEAST_S), POLL_S)
         return 0.0 if self.dispatch() else HELD_BY_OTHERS_S

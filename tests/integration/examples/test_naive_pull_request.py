@@ -79,7 +79,7 @@ class Mortal:
         moment = Event()
         self.worker.run_until_idle()
         while self.waits_for_real():
-            moment.wait(0.02)
+            moment.wait(0.1)
             self.worker.run_until_idle()
 
     def waits_for_real(self) -> bool:

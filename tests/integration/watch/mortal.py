@@ -101,7 +101,7 @@ def _settle(worker: InlineWorker, database: Database) -> None:
     moment = Event()
     worker.run_until_idle()
     while _waits_for_real(database):
-        moment.wait(0.02)
+        moment.wait(0.1)
         worker.run_until_idle()
 
 

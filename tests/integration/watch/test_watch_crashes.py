@@ -10,7 +10,7 @@ from tests.integration.watch.conftest import HOUR, Scene
 from tests.integration.watch.mortal import NEVER, Life, die_in
 from tests.support.deliveries import Delivery, pull_request_delivery
 
-SHARES = 4
+SHARES = 6
 """The points are dealt to so many tests, so that several cores can share the work."""
 
 TILL_REMINDED = HOUR.total_seconds() * 1.06

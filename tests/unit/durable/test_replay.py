@@ -56,6 +56,13 @@ class Memory:
     def set_status(self, value: str) -> None:
         self.status = decode(value)
 
+    def begin_round(self, entry: Entry, first: int) -> None:
+        self.history = {step: kept for step, kept in self.history.items() if not entry.step < step < first}
+        self.history[entry.step] = entry
+
+    def now(self) -> datetime:
+        return BEGAN
+
     def run(self, function: Any, *args: Any) -> Outcome:
         return run(function, encode_input(args, {}), Replay(self.history, self, began=BEGAN, seed="s"))
 
