@@ -5,7 +5,7 @@ STAMP := .venv/.synced
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint format mutants bench
+.PHONY: help setup demo run test chaos lint format mutants bench
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ run: $(STAMP) ## The bot in production shape on this machine, with the settings 
 
 test: setup ## Every tier of tests (ARGS="-k reminder" for some)
 	@$(PYTHON) -m pytest -n 6 --dist worksteal $(ARGS)
+
+chaos: setup ## The heavy proofs of the engine in their long form, and the figures they measured
+	@VIGIL_CHAOS=1 $(PYTHON) -m pytest -m chaos -n 2 --dist worksteal --timeout 3600 $(ARGS)
 
 lint: $(STAMP) ## Format, lint, types, import law
 	@$(PYTHON) -m ruff format --check --quiet .

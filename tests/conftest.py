@@ -10,6 +10,7 @@ import pytest
 
 from bot.demo.bot_process import BotProcess, Role
 from bot.demo.standins import StandIns
+from tests.support.chaos import IS_LONG
 from tests.support.database import Databases
 from tests.support.postgres_server import remove, session_folder, session_server, sweep_abandoned
 from tests.support.proxy import FaultProxy
@@ -31,6 +32,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not _is_worker(config):
         remove(session_folder(os.getpid()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the heavy proofs measured, each beside its test."""
+    if not IS_LONG:
+        return
+    terminalreporter.section("figures")
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid.partition('::')[2]}: {name}: {value}")
 
 
 @pytest.fixture(scope="session")

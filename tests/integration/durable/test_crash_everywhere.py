@@ -1,6 +1,5 @@
 """A crash at every commit and every call in turn: the end is the crash-free one, and each verified effect happened once."""
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -28,12 +27,9 @@ from durable import (
 )
 from durable.postgres import Database
 from durable.testing import InlineWorker
+from tests.support.chaos import EVERY
 
 Inline = Callable[..., InlineWorker]
-
-
-EVERY = 1 if "VIGIL_SCALE" in os.environ else 3
-"""Every third point is crashed at, unless more is asked for."""
 
 
 class Crash(BaseException):
@@ -189,6 +185,7 @@ def come_back(worker: InlineWorker, database: Database) -> None:
         worker.run_until_idle()
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("function", [each for each in WORKFLOWS if each is not child], ids=lambda each: each.name)
 def test_wherever_it_crashes_the_end_is_the_same_and_each_effect_happened_once(
     database: Database, inline: Inline, no_hook: None, function: Any

@@ -1,6 +1,5 @@
-"""Many members, long chains, many runs: done, with a bounded history. `VIGIL_SCALE=10` takes ten times as many."""
+"""Many members, long chains, many runs: done, with a bounded history. `make chaos` takes ten times as many."""
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -10,10 +9,11 @@ from durable import activity, call, continue_as_new, gather, workflow
 from durable.client import Client
 from durable.postgres import Database
 from durable.worker import Worker
+from tests.support.chaos import sized
 
 Working = Callable[..., Worker]
-MANY = 1_000 * int(os.environ.get("VIGIL_SCALE", "1"))
-WITHIN_S = 200.0
+MANY = sized(1_000, 10_000)
+WITHIN_S = sized(200, 2000)
 
 
 @activity
@@ -48,6 +48,7 @@ def again_and_again(many: int) -> str:
     continue_as_new(many - 1)
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     ("function", "many", "result", "entries"),
     [

@@ -1,6 +1,5 @@
 """The naive loop, killed at every commit and every outward call in turn: each message once, and the loop goes on."""
 
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import Event
@@ -13,9 +12,7 @@ from durable import injection
 from durable.postgres import Database
 from durable.postgres.scheduling import engine_now
 from durable.testing import InlineWorker
-
-EVERY = 1 if "VIGIL_SCALE" in os.environ else 3
-"""Every third point is died at, unless more is asked for."""
+from tests.support.chaos import EVERY
 
 HOURS_OPEN = timedelta(hours=2, minutes=30)
 TOLD = ["#7 waits for your review"] * 3 + ["#7 is closed, thank you"]
@@ -115,6 +112,7 @@ def lived(database: Database, nth: int) -> int:
     return mortal.passed
 
 
+@pytest.mark.chaos
 def test_the_naive_loop_killed_at_every_step_says_everything_once(database: Database) -> None:
     points = lived(database, 0)
     assert points > 30

@@ -1,6 +1,5 @@
 """SIGKILL at every commit and every outward call in turn: each time one channel, each message once, an orderly end."""
 
-import os
 from collections import Counter
 
 import pytest
@@ -9,13 +8,11 @@ from bot.demo.github_world import PullRequest
 from durable.intake import Delivery as Stored
 from tests.integration.watch.conftest import HOUR, Scene
 from tests.integration.watch.mortal import NEVER, Life, die_in
+from tests.support.chaos import EVERY
 from tests.support.deliveries import Delivery, pull_request_delivery
 
 SHARES = 6
 """The points are dealt to so many tests, so that several cores can share the work."""
-
-EVERY = 1 if "VIGIL_SCALE" in os.environ else 3
-"""Every third point is died at, unless more is asked for."""
 
 TILL_REMINDED = HOUR.total_seconds() * 1.06
 TILL_ARCHIVED = 10.0
@@ -67,6 +64,7 @@ def check(scene: Scene, pull_request: PullRequest, where: str) -> None:
 
 
 @pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.chaos
 def test_wherever_the_process_is_killed_the_story_is_told_once(scene: Scene, share: int) -> None:
     first = scene.open("Crash-free", reviewers=("ada",))
     opening, closing = tell(scene, first, NEVER, NEVER)
