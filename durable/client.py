@@ -69,6 +69,12 @@ class Client:
             raise ValueError(f"reuse is {reuse!r}, must be one of {', '.join(get_args(Reuse))}")
         input_ = encode_input(args, kwargs)
         beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
+        if self._timeout is None:
+            with self._database.statement("start") as connection:
+                new = commands.begin(connection, beginning) is not None
+            if new:
+                self._something_is_due()
+                return Started(workflow_id, 1, is_new=True)
         with self._writing("start") as connection:
             return commands.start(connection, beginning, reuse)
 
@@ -160,5 +166,8 @@ class Client:
     def _writing(self, label: str) -> Iterator[Connection]:
         with self._database.transaction(label, timeout=self._timeout) as connection:
             yield connection
+        self._something_is_due()
+
+    def _something_is_due(self) -> None:
         if self._hint is not None:
             self._hint()

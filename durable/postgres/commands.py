@@ -9,18 +9,20 @@ from sqlalchemy import Connection, text
 from durable.errors import WorkflowClosed, WorkflowIdTaken, WorkflowNotFound
 from durable.model import Started, WorkflowOptions
 from durable.postgres import kin
-from durable.postgres.journal import begin_run
+from durable.postgres.endings import begin_run
 
-_INSERT = text(
-    "INSERT INTO durable.workflows (workflow_id, name, run, state, wake_at, queue, priority, version, deadline_at)"
-    " SELECT :workflow_id, :name, 1, 'waiting', now, :queue, :priority, :version, now + :deadline"
-    " FROM (SELECT durable.now() AS now) AS clock"
-    " ON CONFLICT (workflow_id) DO NOTHING RETURNING key, wake_at AS now"
+_BEGIN = text("""
+WITH begun AS (
+    INSERT INTO durable.workflows (workflow_id, name, run, state, wake_at, queue, priority, version, deadline_at)
+    SELECT :workflow_id, :name, 1, 'waiting', now, :queue, :priority, :version, now + :deadline
+    FROM (SELECT durable.now() AS now) AS clock
+    ON CONFLICT (workflow_id) DO NOTHING RETURNING key, wake_at AS now
+), first_run AS (
+    INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)
+    SELECT key, 1, :input, now, now, now, :retention FROM begun
 )
-_FIRST_RUN = text(
-    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)"
-    " VALUES (:key, 1, :input, :now, :now, :now, :retention)"
-)
+SELECT now FROM begun
+""")
 _LOCK = text(
     "SELECT key, run, state, (SELECT durable.now()) AS now FROM durable.workflows"
     " WHERE workflow_id = :workflow_id FOR NO KEY UPDATE"
@@ -68,9 +70,16 @@ class Outgoing:
     key: str
 
 
+def begin(connection: Connection, beginning: Beginning) -> datetime | None:
+    """Begin a workflow that is not there, in one statement; returns when, or None when one of this id is there."""
+    given = vars(beginning) | vars(beginning.options)
+    began: datetime | None = connection.execute(_BEGIN, given).scalar_one_or_none()
+    return began
+
+
 def start(connection: Connection, beginning: Beginning, reuse: Reuse = "allow_closed") -> Started:
     """Begin a workflow unless one with this id is there; a closed one is begun again as its next run, by `reuse`."""
-    if _insert(connection, beginning):
+    if begin(connection, beginning):
         return Started(beginning.workflow_id, 1, is_new=True)
     row = _locked(connection, beginning.workflow_id)
     if row.state != "closed" and reuse != "terminate":
@@ -96,13 +105,13 @@ def signal(connection: Connection, workflow_id: str, outgoing: Outgoing) -> bool
 
 def signal_with_start(connection: Connection, beginning: Beginning, outgoing: Outgoing) -> bool:
     """Signal the workflow, beginning it (or, when closed, its next run) first; False when the key was counted before."""
-    started = _insert(connection, beginning)
+    started = begin(connection, beginning)
     row = _locked(connection, beginning.workflow_id)
     if _counted(connection, row.key, outgoing.key):
         return False
     if row.state == "closed":
         begin_run(connection, row.key, row.run + 1, beginning.name, beginning.input, row.now, beginning.options)
-    # What starts a run is as old as the run, not younger: at its end `journal.end` tells the two apart by that.
+    # What starts a run is as old as the run, not younger: at its end `endings.end` tells the two apart by that.
     _send(connection, row.key, outgoing, started or row.now, start=(beginning.name, beginning.input))
     return True
 
@@ -114,18 +123,7 @@ def terminate(connection: Connection, workflow_id: str, reason: str) -> None:
         raise WorkflowClosed(f"workflow {workflow_id} has already ended; there is nothing to terminate")
     connection.execute(_TERMINATE, {"workflow": row.key})
     connection.execute(_TERMINATED, {"workflow": row.key, "run": row.run, "reason": reason, "now": row.now})
-    kin.ended(connection, row.key, row.now, failed=True)
-
-
-def _insert(connection: Connection, beginning: Beginning) -> datetime | None:
-    """Begin a workflow that is not there; returns when, or None when one of this id is there."""
-    given = vars(beginning) | vars(beginning.options)
-    row = connection.execute(_INSERT, given).one_or_none()
-    if row is None:
-        return None
-    connection.execute(_FIRST_RUN, given | {"key": row.key, "now": row.now})
-    began: datetime = row.now
-    return began
+    kin.ended(connection, row.key, failed=True)
 
 
 def _locked(connection: Connection, workflow_id: str) -> Any:

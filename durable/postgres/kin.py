@@ -58,16 +58,18 @@ _LINK = text(
     "INSERT INTO durable.links (parent_key, run, step, member, child_key) VALUES (:parent, :run, :step, 0, :child)"
     " ON CONFLICT DO NOTHING"
 )
-_COUNT_DOWN = text("""
+COUNT_DOWN = """
 UPDATE durable.fans f SET missing = f.missing - 1, failed = f.failed OR :failed
 FROM durable.links l
-WHERE l.child_key = :child AND (f.parent_key, f.run, f.step) = (l.parent_key, l.run, l.step)
-RETURNING f.parent_key, f.missing <= 0 OR (f.failed AND f.fail_fast) AS complete
-""")
-_WAKE_PARENT = text(
-    "UPDATE durable.workflows SET wake_at = :now, listening = false, wake_real = false"
-    " WHERE key = :parent AND state = 'waiting' AND listening"
-)
+WHERE l.child_key = :key AND (f.parent_key, f.run, f.step) = (l.parent_key, l.run, l.step)"""
+WAKE_PARENTS = """
+UPDATE durable.workflows SET wake_at = (SELECT durable.now()), listening = false, wake_real = false
+WHERE state = 'waiting' AND listening AND key IN (
+    SELECT f.parent_key FROM durable.links l
+    JOIN durable.fans f ON (f.parent_key, f.run, f.step) = (l.parent_key, l.run, l.step)
+    WHERE l.child_key = :key AND (f.missing <= 0 OR (f.failed AND f.fail_fast)))"""
+# Two statements in one trip: the second sees where a parent waits that opened its fan while the first waited for that.
+_ENDED = text(f"{COUNT_DOWN};{WAKE_PARENTS}")
 _FORGET_MEMBERS = text("DELETE FROM durable.workflows WHERE key = ANY(:keys) AND state = 'closed'")
 _ORPHANS = text(
     "SELECT child.workflow_id, c.on_parent_close FROM durable.children c"
@@ -149,11 +151,9 @@ def link(connection: Connection, claim: Claim, step: int, child: int) -> None:
     connection.execute(_LINK, _at(claim, step) | {"child": child})
 
 
-def ended(connection: Connection, child: int, now: datetime, *, failed: bool) -> None:
+def ended(connection: Connection, child: int, *, failed: bool) -> None:
     """Count a workflow's end for whoever waits for it. Call it with the child's row locked."""
-    for row in connection.execute(_COUNT_DOWN, {"child": child, "failed": failed}).all():
-        if row.complete:
-            connection.execute(_WAKE_PARENT, {"parent": row.parent_key, "now": now})
+    connection.execute(_ENDED, {"key": child, "failed": failed})
 
 
 def orphans(connection: Connection, parent: int | None, *, most: int = 1000) -> list[tuple[str, str]]:

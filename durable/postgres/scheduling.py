@@ -95,14 +95,16 @@ CLAIM = text(f"""{_LANES}, candidates AS MATERIALIZED (
     SELECT w.key FROM candidates JOIN durable.workflows w ON w.key = candidates.key
     WHERE w.state = 'waiting' AND w.wake_at <= (SELECT now FROM clock)
     ORDER BY candidates.priority DESC, candidates.wake_at LIMIT :most FOR UPDATE OF w SKIP LOCKED
+), claimed AS (
+    UPDATE durable.workflows w SET state = 'running', fence = fence + 1, worker_id = :worker, listening = false,
+        wake_real = false, attempts = attempts + 1,
+        claimed_until = clock_timestamp() + make_interval(secs => :hold)
+    FROM due WHERE w.key = due.key
+        AND EXISTS (SELECT FROM durable.workers WHERE id = :worker AND lease_until > clock_timestamp())
+    RETURNING w.*
 )
-UPDATE durable.workflows w SET state = 'running', fence = fence + 1, worker_id = :worker, listening = false,
-    wake_real = false, attempts = attempts + 1,
-    claimed_until = clock_timestamp() + make_interval(secs => :hold)
-FROM due WHERE w.key = due.key
-    AND EXISTS (SELECT FROM durable.workers WHERE id = :worker AND lease_until > clock_timestamp())
-RETURNING w.key, w.workflow_id, w.name, w.run, w.fence, w.attempts, w.queue, w.priority, w.wake_at, w.cancelling,
-    (SELECT now FROM clock) AS now
+SELECT claimed.*, clock.now, began_at, input, cancel_reason FROM claimed CROSS JOIN clock
+LEFT JOIN durable.runs r ON r.workflow_key = claimed.key AND r.run = claimed.run
 """)  # noqa: S608 - put together of our own text
 _RUNS = text(
     "SELECT workflow_key, began_at, input, cancel_reason FROM durable.runs"
@@ -181,7 +183,7 @@ def claim(
 ) -> list[Claim]:
     """Take up to `most` of what is due: higher priority first, then the longest due, with their whole histories.
 
-    Three statements for any number of workflows. `hold` (seconds, real time) bounds how long a claim may stay silent.
+    At most three statements for any number of workflows. `hold` (seconds, real time) bounds how long a claim may stay silent.
     From a limited queue at most `rooms` says is taken, and nothing when it says nothing; see `postgres.queues`.
     """
     return load(connection, take(connection, worker, serves, most, hold, rooms))
@@ -201,30 +203,36 @@ def take(
 
 
 def load(connection: Connection, taken: Sequence[Any]) -> list[Claim]:
-    """The second part of `claim`: what was taken, with inputs and histories."""
-    if not taken:
-        return []
-    which = {"keys": [row.key for row in taken], "runs": [row.run for row in taken]}
-    runs = {row.workflow_key: row for row in connection.execute(_RUNS, which)}
+    """The second part of `claim`: what was taken, with inputs and histories.
+
+    What was never claimed before came whole with its row. Of the rest the claim's statement may have seen what was
+    before its locks: it is read again.
+    """
+    known = [row for row in taken if row.fence > 1 or row.cancelling or row.input is None]
+    runs: dict[int, Any] = {row.key: row for row in taken}
     histories: dict[int, dict[int, Entry]] = {row.key: {} for row in taken}
-    for row in connection.execute(_HISTORY, which):
-        histories[row.workflow_key][row.step] = entry_of(row)
-    return [
-        Claim(
-            key=row.key,
-            workflow_id=row.workflow_id,
-            name=row.name,
-            run=row.run,
-            fence=row.fence,
-            attempts=row.attempts,
-            now=row.now,
-            created_at=runs[row.key].began_at if row.key in runs else row.now,
-            input=runs[row.key].input if row.key in runs else UNREADABLE,
-            history=histories[row.key],
-            cancel=(runs[row.key].cancel_reason or "") if row.cancelling and row.key in runs else None,
-        )
-        for row in taken
-    ]
+    if known:
+        which = {"keys": [row.key for row in known], "runs": [row.run for row in known]}
+        runs |= {row.workflow_key: row for row in connection.execute(_RUNS, which)}
+        for row in connection.execute(_HISTORY, which):
+            histories[row.workflow_key][row.step] = entry_of(row)
+    return [_claim(row, runs[row.key], histories[row.key]) for row in taken]
+
+
+def _claim(row: Any, run: Any, history: dict[int, Entry]) -> Claim:
+    return Claim(
+        key=row.key,
+        workflow_id=row.workflow_id,
+        name=row.name,
+        run=row.run,
+        fence=row.fence,
+        attempts=row.attempts,
+        now=row.now,
+        created_at=run.began_at or row.now,
+        input=UNREADABLE if run.input is None else run.input,
+        history=history,
+        cancel=(run.cancel_reason or "") if row.cancelling else None,
+    )
 
 
 def asked_of_claim(worker: int, serves: Serves, most: int, hold: float, rooms: Mapping[str, int]) -> dict[str, Any]:

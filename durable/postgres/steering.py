@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from durable.errors import StepNotFound, WorkflowIdTaken, WorkflowNotFound, WrongState
 from durable.model import Started, WorkflowOptions, WorkflowState
-from durable.postgres import commands, journal
+from durable.postgres import commands, endings
 from durable.postgres.commands import Beginning
 
 ENDED: tuple[WorkflowState, ...] = ("completed", "failed", "terminated", "cancelled")
@@ -76,6 +76,8 @@ _COPY = (
         " FROM durable.history h, durable.workflows forked"
         " WHERE workflow_key = :key AND h.run = :run AND step < :step AND forked.workflow_id = :new_id"
     ),
+    # A claim of fence 1 is taken to have no history yet.
+    text("UPDATE durable.workflows SET fence = 1 WHERE workflow_id = :new_id"),
     text(
         "UPDATE durable.runs SET began_at = :began_at"
         " WHERE workflow_key = (SELECT key FROM durable.workflows WHERE workflow_id = :new_id) AND run = 1"
@@ -174,7 +176,7 @@ def restart(connection: Connection, workflow_id: str, new_id: str | None) -> Sta
         return _begin(connection, held.began_as(new_id))
     _refuse_awaited(connection, held, "restart")
     connection.execute(_LET_GO, {"key": held.key})
-    journal.begin_run(connection, held.key, held.run + 1, held.name, held.input, held.now, held.options)
+    endings.begin_run(connection, held.key, held.run + 1, held.name, held.input, held.now, held.options)
     return Started(workflow_id, held.run + 1, is_new=True)
 
 

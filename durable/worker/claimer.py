@@ -28,6 +28,8 @@ class Claimer:
         self._outlook = Outlook(None)
         self._looked_at = 0.0
         self._more = False
+        self._is_full = False
+        self._hinted = False
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._claim_until_stopped, name="durable-claim", daemon=True)
@@ -43,8 +45,14 @@ class Claimer:
         self._thread.join()
 
     def wake(self) -> None:
-        """Look again now: something became due, or a slot free."""
+        """Claim now: something became due."""
+        self._hinted = True
         self._wake.set()
+
+    def slot_is_free(self) -> None:
+        """Go on claiming, if that had to stop because no slot was free."""
+        if self._is_full:
+            self._wake.set()
 
     def _claim_due(self, outlook: Outlook) -> int:
         """Claim what is due, as far as slots are free, and set it running; returns how many that were."""
@@ -71,14 +79,25 @@ class Claimer:
 
     def _claim_or_wait(self) -> float:
         """Claim what is due; returns the seconds to wait at most. Idle it costs one small query a poll."""
-        if self._runner.free <= 0 or not self._lease.is_fresh:
+        if not self._may_claim():
             return POLL_S
-        more, self._more = self._more and time.monotonic() < self._looked_at + BACKLOG_S, False
-        outlook = self._outlook if more else self._look()
-        due_in = outlook.due_in
+        backlog = self._more and time.monotonic() < self._looked_at + BACKLOG_S
+        hinted, self._hinted, self._more = self._hinted, False, False
+        if (backlog or hinted) and self._claim_due(self._outlook) and backlog:
+            return 0.0
+        if not self._may_claim():
+            return POLL_S
+        due_in = self._look().due_in
         if due_in is None or due_in > 0:
             return POLL_S if due_in is None else min(max(due_in, LEAST_S), POLL_S)
-        return 0.0 if self._claim_due(outlook) or more else HELD_BY_OTHERS_S
+        return 0.0 if self._claim_due(self._outlook) else HELD_BY_OTHERS_S
+
+    def _may_claim(self) -> bool:
+        """Whether a slot is free and the lease fresh. Said first and looked at then, so that no slot is missed that
+        becomes free in between."""
+        self._is_full = True
+        self._is_full = self._runner.free <= 0
+        return not self._is_full and self._lease.is_fresh
 
     def _look(self) -> Outlook:
         self._looked_at = time.monotonic()

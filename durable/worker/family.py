@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from durable.errors import Suspended
 from durable.model import MAX_WORKFLOW_ID, MEMBER_MARK, AwaitChild, Claim, Entry, Gather, StartChild
 from durable.postgres import journal, kin
-from durable.postgres.journal import Wait
+from durable.postgres.journal import Disposition, Wait
 from durable.serde import encode
 
 T = TypeVar("T")
@@ -27,8 +27,8 @@ class Household(Protocol):
         """Run `work` in one transaction; what was kept back is its to write."""
         ...
 
-    def store(self, connection: Connection, entry: Entry, wait: Wait | None) -> None:
-        """Write an entry with what was kept back, and wait (None: go on)."""
+    def store(self, connection: Connection, entry: Entry, disposition: Disposition | None) -> None:
+        """Write an entry with what was kept back; without a disposition go on."""
         ...
 
     def end_others(self, workflow_ids: Sequence[str], reason: str) -> None:

@@ -15,6 +15,7 @@ from durable.postgres import scheduling
 from durable.postgres.database import Database
 from durable.worker.lease import Lease
 from durable.worker.session import MOST_ATTEMPTS, Session
+from durable.worker.writer import Writer
 
 log = logging.getLogger(__name__)
 LINGER_S = 0.05
@@ -34,6 +35,7 @@ class Runner:
         on_free: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
+        self._writer = Writer(database)
         self._lease = lease
         self._workflows = workflows
         self._resources = resources
@@ -86,7 +88,7 @@ class Runner:
             return self._changed.wait_for(lambda: self._busy == 0, timeout=grace)
 
     def _session(self, claim: Claim, claimed_at: float) -> Session:
-        return Session(self._database, claim, self._lease, self._resources, self._stopping, claimed_at)
+        return Session(self._database, self._writer, claim, self._lease, self._resources, self._stopping, claimed_at)
 
     def _pass(self, claim: Claim, session: Session) -> Claim | None:
         if claim.attempts > MOST_ATTEMPTS:

@@ -29,15 +29,17 @@ from durable.model import (
     Sleep,
     StartChild,
 )
-from durable.postgres import commands, gates, journal
+from durable.postgres import commands, endings, gates, journal
 from durable.postgres.database import Database, is_away
-from durable.postgres.journal import Disposition, FenceLost, Hold, ParkAt, Wait
+from durable.postgres.endings import Ending
+from durable.postgres.journal import Disposition, FenceLost, Hold, ParkAt, Wait, Write
 from durable.replay import Completed, Continued, Divergence, Ended, Failed, GivenUp, Outcome, Waiting
 from durable.serde import encode
 from durable.worker.effects import Effects
 from durable.worker.family import Family
 from durable.worker.lease import Lease
 from durable.worker.orphans import settle_orphans
+from durable.worker.writer import Writer
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -56,6 +58,7 @@ class Session:
     def __init__(
         self,
         database: Database,
+        writer: Writer,
         claim: Claim,
         lease: Lease,
         resources: Mapping[type, Any],
@@ -64,6 +67,7 @@ class Session:
     ) -> None:
         self.claim = claim
         self._database = database
+        self._writer = writer
         self._lease = lease
         self._stopping = stopping
         self._claimed_at = claimed_at
@@ -120,17 +124,18 @@ class Session:
 
     def _receive(self, step: int, command: Receive, entry: Entry | None) -> Entry:
         def decide(connection: Connection) -> Entry | None:
-            now = journal.lock(connection, self.claim)
+            now, found = journal.look_for_signal(connection, self.claim, command)
             started = entry or Entry(step, command.kind, command.name, "started", now, due_at=_deadline(command, now))
-            taken = journal.take_signal(connection, self.claim, command, step)
-            over = started.due_at is not None and started.due_at <= now
-            if taken is None and not over:
-                wait = Wait(started.due_at, listening=True)
-                journal.write(connection, self.claim, self._with_kept(started), wait, status=self._status)
+            if found is None and (started.due_at is None or started.due_at > now):
+                self.store(connection, started, Wait(started.due_at, listening=True))
                 return None
-            payload = "null" if taken is None else _encoded_signal(*taken)
+            payload = "null"
+            if found is not None:
+                number, signal, content = found
+                journal.read(connection, self.claim, number, step)
+                payload = _encoded_signal(signal, content)
             done = replace(started, state="done", payload=payload, at=max(now, self.now()))
-            journal.write(connection, self.claim, self._with_kept(done), self._hold(), status=self._status)
+            self.store(connection, done, None)
             return done
 
         with self._lock:
@@ -148,7 +153,7 @@ class Session:
         def see(connection: Connection) -> None:
             journal.lock(connection, self.claim)
             journal.cancel_seen(connection, self.claim)
-            journal.write(connection, self.claim, self._with_kept(cancelled), self._hold(), status=self._status)
+            self.store(connection, cancelled, None)
 
         with self._lock:
             self._once("cancel", see)
@@ -161,14 +166,10 @@ class Session:
         if self._stopping.is_set() or self._lost:
             raise Abandoned
 
-        def store(connection: Connection) -> None:
-            journal.lock(connection, self.claim)
-            journal.forget_steps(connection, self.claim, after=entry.step, before=first)
-            before = [kept for kept in self._with_kept() if kept.step < entry.step]
-            journal.write(connection, self.claim, [*before, entry], self._hold(), status=self._status)
-
         with self._lock:
-            self._once("round", store)
+            before = [kept for kept in self._with_kept() if kept.step < entry.step]
+            order = Write(self.claim, [*before, entry], self._hold(), self._status)
+            self._once("round", lambda at: journal.write_round(at, order, after=entry.step, before=first), single=True)
             self._forget_kept()
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ class Session:
 
         def close_and_park(connection: Connection) -> None:
             gates.close(connection, gate, reason)
-            journal.write(connection, self.claim, self._with_kept(entry), ParkAt(gate), status=self._status)
+            self.store(connection, entry, ParkAt(gate))
 
         with self._lock:
             self._once("park", close_and_park)
@@ -220,7 +221,7 @@ class Session:
                     entry = work(connection)
             except Exception as error:
                 raise _WorkFailed from error
-            journal.write(connection, self.claim, self._with_kept(entry), self._hold(), status=self._status)
+            self.store(connection, entry, None)
             return entry
 
         with self._lock:
@@ -241,9 +242,10 @@ class Session:
             self._forget_kept()
         return done
 
-    def store(self, connection: Connection, entry: Entry, wait: Wait | None) -> None:
-        """Write an entry with what was kept back, in a transaction of `at_once`; wait, or go on."""
-        journal.write(connection, self.claim, self._with_kept(entry), wait or self._hold(), status=self._status)
+    def store(self, connection: Connection, entry: Entry, disposition: Disposition | None) -> None:
+        """Write an entry with what was kept back, in a transaction under way; without a disposition go on."""
+        order = Write(self.claim, self._with_kept(entry), disposition or self._hold(), self._status)
+        journal.write(connection, order)
 
     def end_others(self, workflow_ids: Sequence[str], reason: str) -> None:
         """Terminate workflows that nobody waits for any more, each by itself."""
@@ -283,12 +285,12 @@ class Session:
                 case Continued(input_):
                     return self._continue(input_)
                 case Completed(result):
-                    self._end(outcome="completed", result=result)
+                    self._end(Ending("completed", result, status=self._status))
                 case Ended(reason):
-                    self._end(outcome="cancelled", reason=reason)
+                    self._end(Ending("cancelled", reason=reason, status=self._status))
                 case Failed(error, message, detail):
                     log.error("failed with %s: %s", error, message, extra={"workflow_id": self.claim.workflow_id})
-                    self._end(outcome="failed", error=detail, reason=f"{error}: {message}")
+                    self._end(Ending("failed", error=detail, reason=f"{error}: {message}", status=self._status))
         return None
 
     def pause(self, reason: str) -> None:
@@ -296,25 +298,23 @@ class Session:
         log.error("paused: %s", reason, extra={"workflow_id": self.claim.workflow_id})
         self._write([], journal.Pause(reason))
 
-    def _end(self, **values: Any) -> None:
-        def end(connection: Connection) -> bool:
-            now = journal.lock(connection, self.claim)
-            journal.write(connection, self.claim, self._with_kept(), self._hold())
-            return journal.end(connection, self.claim, now, status=self._status, **values)
-
-        again = self._once("complete", end)
-        self._forget_kept()
-        settle_orphans(self._database, self.claim.key)
-        if again:
+    def _end(self, ending: Ending) -> None:
+        kept = self._with_kept()
+        label = "complete"
+        has_children = self._once(label, lambda at: endings.end(at, self.claim, kept, ending), single=True)
+        if has_children is None:
+            self._once(label, lambda at: endings.end_and_go_on(at, self.claim, kept, ending))
             log.info("a signal came with the end: next run", extra={"workflow_id": self.claim.workflow_id})
+        self._forget_kept()
+        if has_children is not False:
+            settle_orphans(self._database, self.claim.key)
 
     def _continue(self, input_: str) -> Claim:
-        def go_on(connection: Connection) -> datetime:
-            now = journal.lock(connection, self.claim)
-            journal.continue_as_new(connection, self.claim, now, input_, status=self._status, hold=CLAIM_HOLD_S)
-            return now
-
-        now = self._once("continue", go_on)
+        now = self._once(
+            "continue",
+            lambda at: endings.continue_as_new(at, self.claim, input_, status=self._status, hold=CLAIM_HOLD_S),
+            single=True,
+        )
         self._forget_kept()
         return replace(self.claim, run=self.claim.run + 1, input=input_, history={}, created_at=now)
 
@@ -336,29 +336,25 @@ class Session:
         self._status = None
 
     def _write(self, entries: list[Entry], disposition: Disposition) -> None:
-        def store(connection: Connection) -> None:
-            journal.write(connection, self.claim, self._with_kept(*entries), disposition, status=self._status)
-
+        """Write, and do it again while the database is away, as long as the lease is ours: it is the same each time."""
         with self._lock:
-            self._patiently(store)
+            order = Write(self.claim, self._with_kept(*entries), disposition, self._status)
+            while True:
+                try:
+                    self._writer.write(order)
+                    break
+                except FenceLost as lost:
+                    self._lose(lost)
+                except SQLAlchemyError as error:
+                    if not is_away(error) or self._lease.remaining() <= 0 or self._stopping.wait(DATABASE_RETRY_S):
+                        self._lose(error)
             self._forget_kept()
 
-    def _patiently(self, store: Callable[[Connection], None]) -> None:
-        """One fenced upsert: repeated while the database is away, as long as the lease is ours."""
-        while True:
-            try:
-                with self._database.statement("journal") as connection:
-                    return store(connection)
-            except FenceLost as lost:
-                self._lose(lost)
-            except SQLAlchemyError as error:
-                if not is_away(error) or self._lease.remaining() <= 0 or self._stopping.wait(DATABASE_RETRY_S):
-                    self._lose(error)
-
-    def _once(self, label: str, work: Callable[[Connection], T]) -> T:
-        """One transaction that may not be repeated blindly: when it fails, only a fresh read tells what is true."""
+    def _once(self, label: str, work: Callable[[Connection], T], *, single: bool = False) -> T:
+        """One transaction (`single`: one trip, which is one) that may not be repeated blindly: when it fails, only a
+        fresh read tells what is true."""
         try:
-            with self._database.transaction(label) as connection:
+            with self._database.statement(label) if single else self._database.transaction(label) as connection:
                 return work(connection)
         except FenceLost as lost:
             self._lose(lost)

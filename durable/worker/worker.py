@@ -107,7 +107,7 @@ class Worker:
         self._dispatcher.wake()
 
     def _slot_is_free(self) -> None:
-        self._claimer.wake()
+        self._claimer.slot_is_free()
 
     def _something_is_due(self) -> None:
         self.wake()

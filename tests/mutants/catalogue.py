@@ -43,8 +43,8 @@ MUTANTS = (
         (
             Edit(
                 "durable/postgres/journal.py",
-                "    WHERE key = :key AND fence = :fence AND state = 'running' RETURNING key\n",
-                "    WHERE key = :key AND :fence > 0 RETURNING key\n",
+                "    WHERE key = :key AND fence = :fence AND state = 'running' RETURNING key, run\n",
+                "    WHERE key = :key AND :fence > 0 RETURNING key, run\n",
             ),
         ),
         (WORKER,),
@@ -117,7 +117,7 @@ MUTANTS = (
     ),
     Mutant(
         "inbox dropped at the end",
-        (Edit("durable/postgres/journal.py", "    if waiting is None:\n", "    if waiting is None or waiting:\n"),),
+        (Edit("durable/postgres/endings.py", " AND NOT EXISTS ({_UNREAD_START}) RETURNING", " RETURNING"),),
         (WAITING,),
     ),
     Mutant(

@@ -13,7 +13,7 @@ from durable import Found, activity, receive, sleep, workflow
 from durable.client import Client
 from durable.model import Claim
 from durable.postgres import Database, scheduling
-from durable.postgres.journal import FenceLost, Hold, write
+from durable.postgres.journal import FenceLost, Hold, Write, write
 from durable.postgres.scheduling import Process, Serves
 from durable.testing import InlineWorker
 from durable.worker import Worker
@@ -140,9 +140,9 @@ def test_an_old_fence_writes_nothing(database: Database) -> None:
         connection.execute(text("UPDATE durable.workflows SET state = 'waiting', wake_at = durable.now()"))
     second = claim_one(database, register(database, elsewhere()))
     with pytest.raises(FenceLost, match="fence 1"), database.transaction("test") as connection:
-        write(connection, first, [], Hold(60))
+        write(connection, Write(first, [], Hold(60)))
     with database.transaction("test") as connection:
-        write(connection, second, [], Hold(60))
+        write(connection, Write(second, [], Hold(60)))
 
 
 def test_what_a_dead_process_of_this_host_held_is_taken_over_before_its_lease_ends(

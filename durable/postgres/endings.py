@@ -1,0 +1,127 @@
+"""How a run ends or goes on as another one: closed, continued as new, or begun again by a signal nobody read.
+
+A run ends in one trip of several statements, which are one transaction: each sees what was committed before it began.
+The order of locks is the workflow's row, the fan that counts it, the parent's row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from durable.model import Claim, Entry, WorkflowOptions
+from durable.postgres import journal, kin
+from durable.postgres.journal import ONE_WRITTEN, Hold, Write
+
+_HELD = "key = :key AND fence = :fence AND state = 'running'"
+# A signal-with-start that came while the run was on and that nobody read. One that came before has had its run: code
+# that ends without reading what started it must not go round for ever.
+_UNREAD_START = """
+    SELECT start_name, start_input FROM durable.inbox WHERE workflow_key = :key AND read_at IS NULL
+        AND start_input IS NOT NULL AND sent_at > (SELECT created_at FROM durable.runs
+            WHERE workflow_key = :key AND run = :run) ORDER BY id LIMIT 1"""
+_END_RUN = """
+    UPDATE durable.runs SET outcome = :outcome, result = :result, error = :error, reason = :reason,
+        status = coalesce(:status, status), updated_at = (SELECT durable.now())
+    WHERE workflow_key = :key AND run = :run"""
+_CLOSED = """state = 'closed', wake_at = NULL, listening = false, gate = NULL, worker_id = NULL, claimed_until = NULL"""
+_END = text(f"""
+SELECT 1 FROM durable.workflows WHERE {_HELD} FOR NO KEY UPDATE;
+WITH held AS (
+    UPDATE durable.workflows SET {_CLOSED} WHERE {_HELD} AND NOT EXISTS ({_UNREAD_START}) RETURNING key, run
+), ended AS ({_END_RUN} AND EXISTS (SELECT FROM held)), {ONE_WRITTEN}
+SELECT 1;
+{kin.COUNT_DOWN} AND EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed');
+{kin.WAKE_PARENTS};
+SELECT EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed') AS closed,
+    EXISTS (SELECT FROM durable.children WHERE parent_key = :key) AS has_children
+""")  # noqa: S608 - put together of our own text
+_END_AND_GO_ON = text(_END_RUN)
+_WAITING = text(_UNREAD_START)
+_LEAVE_CHILDREN = text("UPDATE durable.children SET left_behind = true WHERE parent_key = :key AND NOT left_behind")
+_BEGIN_RUN = text(
+    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)"
+    " VALUES (:key, :run, :input, :now, :now, :now, :retention)"
+)
+_SCHEDULE_RUN = text(
+    "UPDATE durable.workflows SET name = :name, run = :run, state = 'waiting', wake_at = :now, wake_real = false,"
+    " listening = false, attempts = 0, gate = NULL, worker_id = NULL, claimed_until = NULL, cancelling = false,"
+    " deadline_at = :now + :deadline,"
+    " queue = CASE WHEN :chosen THEN :queue ELSE queue END,"
+    " priority = CASE WHEN :chosen THEN :priority ELSE priority END,"
+    " version = CASE WHEN :chosen THEN :version ELSE version END WHERE key = :key"
+)
+_CONTINUE = text(f"""
+WITH clock AS MATERIALIZED (SELECT durable.now() AS now), held AS (
+    UPDATE durable.workflows SET run = run + 1, attempts = 0,
+        claimed_until = clock_timestamp() + make_interval(secs => :seconds)
+    WHERE {_HELD} RETURNING key
+), forgotten AS (
+    DELETE FROM durable.history WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
+), continued AS (
+    UPDATE durable.runs SET run = runs.run + 1, input = :input, status = coalesce(:status, status),
+        began_at = clock.now, updated_at = clock.now
+    FROM clock WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
+)
+SELECT now FROM clock WHERE EXISTS (SELECT FROM held)
+""")  # noqa: S608 - put together of our own text
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a run ends with. `result` and `status` are encoded; `error` is a traceback, `reason` says it in a line."""
+
+    outcome: str
+    result: str | None = None
+    error: str | None = None
+    reason: str | None = None
+    status: str | None = None
+
+
+def end(connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Ending) -> bool | None:
+    """Store the last entries and close the workflow, in one trip and a transaction of its own; returns whether it has
+    started children, or None when nothing was closed: see `end_and_go_on`."""
+    given = vars(ending) | {"key": claim.key, "run": claim.run, "fence": claim.fence}
+    given |= {"failed": ending.outcome != "completed", "entries": journal.rows_of(entries)}
+    row = connection.execute(_END, given).one()
+    return bool(row.has_children) if row.closed else None
+
+
+def end_and_go_on(connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Ending) -> None:
+    """End the run and begin the next one with the signal-with-start that came meanwhile, as if it had come a moment
+    later. Raises `FenceLost`."""
+    now = journal.lock(connection, claim)
+    which = {"key": claim.key, "run": claim.run}
+    waiting = connection.execute(_WAITING, which).one()
+    journal.write(connection, Write(claim, entries, Hold(0)))
+    connection.execute(_END_AND_GO_ON, which | vars(ending))
+    begin_run(connection, claim.key, claim.run + 1, waiting.start_name, waiting.start_input, now)
+
+
+def begin_run(
+    connection: Connection,
+    key: int,
+    run: int,
+    name: str,
+    input_: str,
+    now: datetime,
+    options: WorkflowOptions | None = None,
+) -> None:
+    """Begin a further run of a workflow id, due at once. The row has to be locked. Without `options` the queue and the
+    priority of the run before stay, and there is no deadline."""
+    chosen = vars(options or WorkflowOptions()) | {"chosen": options is not None}
+    given = chosen | {"key": key, "run": run, "name": name, "input": input_, "now": now}
+    connection.execute(_LEAVE_CHILDREN, {"key": key})
+    connection.execute(_BEGIN_RUN, given)
+    connection.execute(_SCHEDULE_RUN, given)
+
+
+def continue_as_new(connection: Connection, claim: Claim, input_: str, *, status: str | None, hold: float) -> datetime:
+    """Begin the next run under the same claim: history forgotten, inbox kept. Returns the engine's time. Raises
+    `FenceLost`."""
+    given = {"key": claim.key, "run": claim.run, "fence": claim.fence, "input": input_, "status": status}
+    now: datetime | None = connection.execute(_CONTINUE, given | {"seconds": hold}).scalar_one_or_none()
+    if now is None:
+        raise journal.lost(claim)
+    return now
