@@ -37,6 +37,7 @@ _WAKE = text(
     "UPDATE durable.workflows SET wake_at = :now, wake_real = false, listening = false"
     " WHERE key = :workflow AND state = 'waiting' AND listening"
 )
+_RECALL = text("UPDATE durable.workflows SET recalled = true WHERE key = :workflow")
 _TERMINATE = text(
     "UPDATE durable.workflows SET state = 'closed', wake_at = NULL, listening = false, gate = NULL, worker_id = NULL,"
     " claimed_until = NULL, fence = fence + 1 WHERE key = :workflow"
@@ -111,6 +112,8 @@ def signal_with_start(connection: Connection, beginning: Beginning, outgoing: Ou
         return False
     if row.state == "closed":
         begin_run(connection, row.key, row.run + 1, beginning.name, beginning.input, row.now, beginning.options)
+    elif not started:
+        connection.execute(_RECALL, {"workflow": row.key})
     # What starts a run is as old as the run, not younger: at its end `endings.end` tells the two apart by that.
     _send(connection, row.key, outgoing, started or row.now, start=(beginning.name, beginning.input))
     return True

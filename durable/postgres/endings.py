@@ -1,18 +1,18 @@
-"""How a run ends or goes on as another one: closed, continued as new, or begun again by a signal nobody read.
+"""How a run ends or goes on as another one, where its own row is not all: closed with kin, continued as new, or begun
+again by a signal nobody read. A run without kin ends by a write of the journal, see `journal.Close`.
 
 A run ends in one trip of several statements, which are one transaction: each sees what was committed before it began.
 The order of locks is the workflow's row, the fan that counts it, the parent's row.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from durable.model import Claim, Entry, WorkflowOptions
 from durable.postgres import journal, kin
-from durable.postgres.journal import ONE_WRITTEN, Hold, Write
+from durable.postgres.journal import ONE_WRITTEN, Close, Hold, Write
 
 _HELD = "key = :key AND fence = :fence AND state = 'running'"
 # A signal-with-start that came while the run was on and that nobody read. One that came before has had its run: code
@@ -25,11 +25,11 @@ _END_RUN = """
     UPDATE durable.runs SET outcome = :outcome, result = :result, error = :error, reason = :reason,
         status = coalesce(:status, status), updated_at = (SELECT durable.now())
     WHERE workflow_key = :key AND run = :run"""
-_CLOSED = """state = 'closed', wake_at = NULL, listening = false, gate = NULL, worker_id = NULL, claimed_until = NULL"""
+
 _END = text(f"""
 SELECT 1 FROM durable.workflows WHERE {_HELD} FOR NO KEY UPDATE;
 WITH held AS (
-    UPDATE durable.workflows SET {_CLOSED} WHERE {_HELD} AND NOT EXISTS ({_UNREAD_START}) RETURNING key, run
+    UPDATE durable.workflows SET {journal.CLOSED} WHERE {_HELD} AND NOT EXISTS ({_UNREAD_START}) RETURNING key, run
 ), ended AS ({_END_RUN} AND EXISTS (SELECT FROM held)), {ONE_WRITTEN}
 SELECT 1;
 {kin.COUNT_DOWN} AND EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed');
@@ -47,7 +47,7 @@ _BEGIN_RUN = text(
 _SCHEDULE_RUN = text(
     "UPDATE durable.workflows SET name = :name, run = :run, state = 'waiting', wake_at = :now, wake_real = false,"
     " listening = false, attempts = 0, gate = NULL, worker_id = NULL, claimed_until = NULL, cancelling = false,"
-    " deadline_at = :now + :deadline,"
+    " recalled = false, deadline_at = :now + :deadline,"
     " queue = CASE WHEN :chosen THEN :queue ELSE queue END,"
     " priority = CASE WHEN :chosen THEN :priority ELSE priority END,"
     " version = CASE WHEN :chosen THEN :version ELSE version END WHERE key = :key"
@@ -68,31 +68,24 @@ SELECT now FROM clock WHERE EXISTS (SELECT FROM held)
 """)  # noqa: S608 - put together of our own text
 
 
-@dataclass(frozen=True)
-class Ending:
-    """What a run ends with. `result` and `status` are encoded; `error` is a traceback, `reason` says it in a line."""
-
-    outcome: str
-    result: str | None = None
-    error: str | None = None
-    reason: str | None = None
-    status: str | None = None
-
-
-def end(connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Ending) -> bool | None:
+def end(
+    connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Close, status: str | None
+) -> bool | None:
     """Store the last entries and close the workflow, in one trip and a transaction of its own; returns whether it has
     started children, or None when nothing was closed: see `end_and_go_on`."""
-    given = vars(ending) | {"key": claim.key, "run": claim.run, "fence": claim.fence}
+    given = vars(ending) | {"key": claim.key, "run": claim.run, "fence": claim.fence, "status": status}
     given |= {"failed": ending.outcome != "completed", "entries": journal.rows_of(entries)}
     row = connection.execute(_END, given).one()
     return bool(row.has_children) if row.closed else None
 
 
-def end_and_go_on(connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Ending) -> None:
+def end_and_go_on(
+    connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Close, status: str | None
+) -> None:
     """End the run and begin the next one with the signal-with-start that came meanwhile, as if it had come a moment
     later. Raises `FenceLost`."""
     now = journal.lock(connection, claim)
-    which = {"key": claim.key, "run": claim.run}
+    which = {"key": claim.key, "run": claim.run, "status": status}
     waiting = connection.execute(_WAITING, which).one()
     journal.write(connection, Write(claim, entries, Hold(0)))
     connection.execute(_END_AND_GO_ON, which | vars(ending))

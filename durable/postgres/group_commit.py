@@ -6,26 +6,29 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from durable.postgres.journal import WRITTEN, Hold, Wait, Write, rows_of
+from durable.postgres.journal import ALONE, WRITTEN, Close, Hold, Wait, Write, rows_of
 
 _WRITE = text(f"""
 WITH asked AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(CAST(:writes AS json)) AS a(key bigint, fence bigint, status text,
-        shows boolean, progress boolean, seconds double precision, wake_at timestamptz, real boolean, listening boolean)
+    SELECT * FROM json_to_recordset(CAST(:writes AS json)) AS a(key bigint, fence bigint, state text, status text,
+        shows boolean, progress boolean, seconds double precision, wake_at timestamptz, real boolean, listening boolean,
+        outcome text, result text, error text, reason text)
 ), free AS MATERIALIZED (
     SELECT asked.* FROM asked JOIN durable.workflows w USING (key)
-    WHERE w.fence = asked.fence AND w.state = 'running' FOR NO KEY UPDATE OF w SKIP LOCKED
+    WHERE w.fence = asked.fence AND w.state = 'running' AND (asked.outcome IS NULL OR ({ALONE}))
+    FOR NO KEY UPDATE OF w SKIP LOCKED
 ), held AS (
-    UPDATE durable.workflows w SET attempts = CASE WHEN free.progress THEN 0 ELSE w.attempts END,
+    UPDATE durable.workflows w SET attempts = CASE WHEN free.progress THEN 0 ELSE w.attempts END, state = free.state,
         claimed_until = clock_timestamp() + make_interval(secs => free.seconds),
-        state = CASE WHEN free.seconds IS NULL THEN 'waiting' ELSE w.state END,
-        worker_id = CASE WHEN free.seconds IS NULL THEN NULL ELSE w.worker_id END,
-        wake_at = CASE WHEN free.seconds IS NOT NULL THEN w.wake_at WHEN w.cancelling THEN durable.now()
-            ELSE free.wake_at END,
+        worker_id = CASE WHEN free.state = 'running' THEN w.worker_id END,
+        wake_at = CASE WHEN free.state = 'running' THEN w.wake_at
+            WHEN w.cancelling AND free.state = 'waiting' THEN durable.now() ELSE free.wake_at END,
         wake_real = coalesce(free.real, w.wake_real), listening = coalesce(free.listening, w.listening)
-    FROM free WHERE w.key = free.key RETURNING w.key, w.run, free.status, free.shows
+    FROM free WHERE w.key = free.key
+    RETURNING w.key, w.run, free.status, free.shows, free.outcome, free.result, free.error, free.reason
 ), shown AS (
-    UPDATE durable.runs r SET status = coalesce(held.status, r.status), reason = NULL, updated_at = clock.now
+    UPDATE durable.runs r SET status = coalesce(held.status, r.status), outcome = held.outcome, result = held.result,
+        error = held.error, reason = held.reason, updated_at = clock.now
     FROM held, (SELECT durable.now() AS now) AS clock
     WHERE held.shows AND r.workflow_key = held.key AND r.run = held.run
 ), {WRITTEN.format(join="JOIN", keyed="key bigint, ", using="USING (key)")}
@@ -35,12 +38,12 @@ SELECT key FROM held
 
 def is_fit(order: Write) -> bool:
     """Whether a write may share its statement with others."""
-    return isinstance(order.disposition, Hold | Wait)
+    return isinstance(order.disposition, Hold | Wait | Close)
 
 
 def write_all(connection: Connection, orders: Sequence[Write]) -> set[int]:
     """Carry out as many of these writes as can be at once; returns the keys of the workflows whose write was. One that
-    was left out has lost its fence, or somebody holds its row at the moment."""
+    was left out has lost its fence, or somebody holds its row at the moment, or it is an end that concerns others."""
     rows = [_asked(order) for order in orders]
     entries = ",".join(rows_of(order.entries, key=order.claim.key)[1:-1] for order in orders if order.entries)
     given = {"writes": json.dumps(rows), "entries": f"[{entries}]"}
@@ -57,8 +60,10 @@ def _asked(order: Write) -> dict[str, Any]:
     }
     match order.disposition:
         case Hold(seconds):
-            return asked | {"seconds": seconds}
+            return asked | {"state": "running", "seconds": seconds}
         case Wait(wake_at, listening, real):
             due = None if wake_at is None else wake_at.isoformat()
-            return asked | {"wake_at": due, "listening": listening, "real": real}
+            return asked | {"state": "waiting", "wake_at": due, "listening": listening, "real": real}
+        case Close():
+            return asked | {"state": "closed", "listening": False} | vars(order.disposition)
     raise TypeError(f"{order.disposition!r} is written by itself")

@@ -49,7 +49,24 @@ class Pause:
     reason: str
 
 
-Disposition = Hold | Wait | ParkAt | Pause
+@dataclass(frozen=True)
+class Close:
+    """End the run, if that concerns its own row alone: `FenceLost` else, and `endings.end` sees to it.
+
+    `result` is encoded; `error` is a traceback, `reason` says it in a line.
+    """
+
+    outcome: str
+    result: str | None = None
+    error: str | None = None
+    reason: str | None = None
+
+
+Disposition = Hold | Wait | ParkAt | Pause | Close
+CLOSED = "state = 'closed', wake_at = NULL, listening = false, gate = NULL, worker_id = NULL, claimed_until = NULL"
+ALONE = """NOT w.awaited AND NOT w.recalled
+    AND NOT EXISTS (SELECT FROM durable.children WHERE parent_key = w.key)"""
+"""That nobody's parent or child is concerned by the end of the workflow `w`, and no signal would begin its next run."""
 
 _RELEASED = "worker_id = NULL, claimed_until = NULL"
 _SETS: dict[type, str] = {
@@ -58,6 +75,7 @@ _SETS: dict[type, str] = {
     f"wake_real = :real, listening = :listening, {_RELEASED}",
     ParkAt: f"state = 'parked', gate = :gate, wake_at = NULL, listening = false, {_RELEASED}",
     Pause: f"state = 'paused', wake_at = NULL, listening = false, {_RELEASED}",
+    Close: CLOSED,
 }
 WRITTEN = """written AS (
     INSERT INTO durable.history
@@ -70,11 +88,12 @@ WRITTEN = """written AS (
 )"""
 ONE_WRITTEN = WRITTEN.format(join="CROSS JOIN", keyed="", using="")
 _HELD = """held AS (
-    UPDATE durable.workflows SET {sets}, attempts = CASE WHEN :progress THEN 0 ELSE attempts END
-    WHERE key = :key AND fence = :fence AND state = 'running' RETURNING key, run
+    UPDATE durable.workflows w SET {sets}, attempts = CASE WHEN :progress THEN 0 ELSE attempts END
+    WHERE key = :key AND fence = :fence AND state = 'running'{only} RETURNING key, run
 )"""
 _SHOWN = """shown AS (
-    UPDATE durable.runs SET status = coalesce(:status, status), reason = :reason, updated_at = (SELECT durable.now())
+    UPDATE durable.runs SET status = coalesce(:status, status), reason = :reason, updated_at = (SELECT durable.now()),
+        outcome = :outcome, result = :result, error = :error
     WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
 )"""
 _FORGOTTEN = """forgotten AS (
@@ -84,7 +103,7 @@ _FORGOTTEN = """forgotten AS (
 
 
 def _statement(disposition: type, *parts: str) -> TextClause:
-    held = _HELD.format(sets=_SETS[disposition])
+    held = _HELD.format(sets=_SETS[disposition], only=f" AND {ALONE}" if disposition is Close else "")
     return text("WITH " + ", ".join((held, *parts)) + " SELECT count(*) FROM held")  # noqa: S608 - our own text
 
 
@@ -142,17 +161,19 @@ def write_round(connection: Connection, order: Write, *, after: int, before: int
     _fenced(connection, _WRITE_ROUND, order.claim, _values(order) | {"after": after, "before": before})
 
 
+_STILL_OPEN = {"outcome": None, "result": None, "error": None, "reason": None}
+
+
 def _values(order: Write) -> dict[str, Any]:
-    reason = order.disposition.reason if isinstance(order.disposition, Pause) else None
-    return vars(order.disposition) | {
+    given = {
         "key": order.claim.key,
         "run": order.claim.run,
         "fence": order.claim.fence,
         "status": order.status,
-        "reason": reason,
         "progress": order.is_progress,
         "entries": rows_of(order.entries),
     }
+    return _STILL_OPEN | given | vars(order.disposition)
 
 
 def _fenced(connection: Connection, statement: TextClause, claim: Claim, values: dict[str, Any]) -> None:

@@ -17,8 +17,10 @@ WITH member AS (
     SELECT * FROM json_to_recordset(CAST(:members AS json)) AS m(member integer, workflow_id text, name text, input text,
         queue text, priority smallint, version text, deadline double precision, retention double precision)
 ), made AS (
-    INSERT INTO durable.workflows (workflow_id, name, run, state, wake_at, queue, priority, version, deadline_at)
-    SELECT workflow_id, name, 1, 'waiting', :now, queue, priority, version, :now + make_interval(secs => deadline)
+    INSERT INTO durable.workflows
+        (workflow_id, name, run, state, wake_at, queue, priority, version, deadline_at, awaited)
+    SELECT workflow_id, name, 1, 'waiting', :now, queue, priority, version, :now + make_interval(secs => deadline),
+        :linked
     FROM member ORDER BY member
     ON CONFLICT (workflow_id) DO NOTHING RETURNING key, workflow_id
 ), begun AS (
@@ -54,10 +56,11 @@ _ENDED_CHILD = text(
     "SELECT r.outcome, r.result, r.reason FROM durable.workflows w"
     " JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run WHERE w.key = :key AND w.state = 'closed'"
 )
-_LINK = text(
-    "INSERT INTO durable.links (parent_key, run, step, member, child_key) VALUES (:parent, :run, :step, 0, :child)"
-    " ON CONFLICT DO NOTHING"
-)
+_LINK = text("""
+WITH awaited AS (UPDATE durable.workflows SET awaited = true WHERE key = :child)
+INSERT INTO durable.links (parent_key, run, step, member, child_key) VALUES (:parent, :run, :step, 0, :child)
+ON CONFLICT DO NOTHING
+""")
 COUNT_DOWN = """
 UPDATE durable.fans f SET missing = f.missing - 1, failed = f.failed OR :failed
 FROM durable.links l

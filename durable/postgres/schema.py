@@ -83,6 +83,8 @@ workflows = Table(
     Column("deadline_at", time),
     Column("version", Text),
     Column("cancelling", Boolean, nullable=False, server_default=text("false")),
+    Column("awaited", Boolean, nullable=False, server_default=text("false")),
+    Column("recalled", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("state IN ('waiting', 'running', 'parked', 'paused', 'closed')", name="state"),
     Index(
         "workflows_due",
@@ -104,7 +106,8 @@ workflows = Table(
     postgresql_with={"fillfactor": "70"} | BATCHED_VACUUM,
 )
 """The scheduling row. `wake_real`: `wake_at` is due by the real clock, so moving the engine's time shifts it along.
-`listening`: a signal may wake it early. `claimed_until`: a run that writes nothing until then is taken away."""
+`listening`: a signal may wake it early. `claimed_until`: a run that writes nothing until then is taken away. `awaited`: a
+parent may wait for its end; `recalled`: a signal-with-start came while it was open. Without both it ends by itself."""
 
 runs = Table(
     "runs",

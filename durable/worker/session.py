@@ -31,8 +31,7 @@ from durable.model import (
 )
 from durable.postgres import commands, endings, gates, journal
 from durable.postgres.database import Database, is_away
-from durable.postgres.endings import Ending
-from durable.postgres.journal import Disposition, FenceLost, Hold, ParkAt, Wait, Write
+from durable.postgres.journal import Close, Disposition, FenceLost, Hold, ParkAt, Wait, Write
 from durable.replay import Completed, Continued, Divergence, Ended, Failed, GivenUp, Outcome, Waiting
 from durable.serde import encode
 from durable.worker.effects import Effects
@@ -285,12 +284,12 @@ class Session:
                 case Continued(input_):
                     return self._continue(input_)
                 case Completed(result):
-                    self._end(Ending("completed", result, status=self._status))
+                    self._end(Close("completed", result))
                 case Ended(reason):
-                    self._end(Ending("cancelled", reason=reason, status=self._status))
+                    self._end(Close("cancelled", reason=reason))
                 case Failed(error, message, detail):
                     log.error("failed with %s: %s", error, message, extra={"workflow_id": self.claim.workflow_id})
-                    self._end(Ending("failed", error=detail, reason=f"{error}: {message}", status=self._status))
+                    self._end(Close("failed", error=detail, reason=f"{error}: {message}"))
         return None
 
     def pause(self, reason: str) -> None:
@@ -298,12 +297,18 @@ class Session:
         log.error("paused: %s", reason, extra={"workflow_id": self.claim.workflow_id})
         self._write([], journal.Pause(reason))
 
-    def _end(self, ending: Ending) -> None:
-        kept = self._with_kept()
-        label = "complete"
-        has_children = self._once(label, lambda at: endings.end(at, self.claim, kept, ending), single=True)
+    def _end(self, ending: Close) -> None:
+        kept, status = self._with_kept(), self._status
+        try:
+            self._writer.write(Write(self.claim, kept, ending, status))
+            has_children: bool | None = False
+        except FenceLost:
+            end = endings.end
+            has_children = self._once("complete", lambda at: end(at, self.claim, kept, ending, status), single=True)
+        except SQLAlchemyError as error:
+            self._lose(error)
         if has_children is None:
-            self._once(label, lambda at: endings.end_and_go_on(at, self.claim, kept, ending))
+            self._once("complete", lambda at: endings.end_and_go_on(at, self.claim, kept, ending, status))
             log.info("a signal came with the end: next run", extra={"workflow_id": self.claim.workflow_id})
         self._forget_kept()
         if has_children is not False:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from durable.postgres import group_commit, journal
 from durable.postgres.database import Database
-from durable.postgres.journal import Write
+from durable.postgres.journal import Close, Write
 
 MOST_IN_ONE_COMMIT = 64
 
@@ -83,5 +83,6 @@ class Writer:
             place.is_written = place.order.claim.key in written
 
     def _write_alone(self, order: Write) -> None:
-        with self._database.statement("journal") as connection:
+        label = "complete" if isinstance(order.disposition, Close) else "journal"
+        with self._database.statement(label) as connection:
             journal.write(connection, order)

@@ -43,8 +43,8 @@ MUTANTS = (
         (
             Edit(
                 "durable/postgres/journal.py",
-                "    WHERE key = :key AND fence = :fence AND state = 'running' RETURNING key, run\n",
-                "    WHERE key = :key AND :fence > 0 RETURNING key, run\n",
+                "    WHERE key = :key AND fence = :fence AND state = 'running'{only} RETURNING key, run\n",
+                "    WHERE key = :key AND :fence > 0{only} RETURNING key, run\n",
             ),
         ),
         (WORKER,),

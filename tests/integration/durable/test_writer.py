@@ -14,7 +14,7 @@ from bot.demo.waiting import eventually
 from durable import injection, workflow
 from durable.model import Claim, Entry
 from durable.postgres import Database
-from durable.postgres.journal import FenceLost, Hold, Wait, Write
+from durable.postgres.journal import Close, FenceLost, Hold, Wait, Write
 from durable.testing import InlineWorker
 from durable.worker.writer import Writer
 
@@ -157,3 +157,24 @@ def test_a_row_that_somebody_holds_keeps_no_other_write_waiting(
         holder.close()
         assert ended.result(10) == [None] * MANY
     assert len(history(database)) == MANY
+
+
+def test_a_run_without_kin_ends_in_a_shared_commit_and_one_with_kin_is_left_to_its_own_trip(
+    database: Database, claims: list[Claim], commits: list[str]
+) -> None:
+    with database.transaction("test") as connection:
+        connection.execute(text("UPDATE durable.workflows SET awaited = true WHERE workflow_id = 'w1'"))
+        connection.execute(text("UPDATE durable.workflows SET recalled = true WHERE workflow_id = 'w2'"))
+        connection.execute(
+            text(
+                "INSERT INTO durable.children SELECT child.key, parent.key, 'abandon' FROM durable.workflows child,"
+                " durable.workflows parent WHERE (child.workflow_id, parent.workflow_id) = ('w4', 'w3')"
+            )
+        )
+    ended = write_together(
+        database, [Write(claim, [step()], Close("completed", result="7")) for claim in claims], commits
+    )
+    lost = [claim.workflow_id for claim, error in zip(claims, ended, strict=True) if isinstance(error, FenceLost)]
+    assert lost == ["w1", "w2", "w3"]
+    assert {state(database, name).state for name in lost} == {"running"}
+    assert {state(database, name).state for name in ("w0", "w4", "w5")} == {"closed"}

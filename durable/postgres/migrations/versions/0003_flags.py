@@ -1,0 +1,21 @@
+"""What a run's end has to look at beyond its own row is said on that row."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+FLAGS = """
+ALTER TABLE durable.workflows
+    ADD COLUMN awaited BOOLEAN DEFAULT false NOT NULL,
+    ADD COLUMN recalled BOOLEAN DEFAULT false NOT NULL;
+UPDATE durable.workflows SET awaited = true WHERE key IN (SELECT child_key FROM durable.links);
+UPDATE durable.workflows SET recalled = true
+    WHERE key IN (SELECT workflow_key FROM durable.inbox WHERE read_at IS NULL AND start_input IS NOT NULL);
+"""
+
+
+def upgrade() -> None:
+    op.execute(FLAGS)
