@@ -97,8 +97,10 @@ class Effects:
                 self._session.suspend(replace(entry, due_at=settled_at), Wait(settled_at, real=True))
         try:
             info = ActivityInfo(*self._key(entry.step), entry.attempt, command.activity.timeout)
+            reach(f"look.before {command.name}")
             with serving(info, self._resources):
                 found = verify(*command.args, **command.kwargs)
+            reach(f"look.after {command.name}")
         except Exception as error:  # noqa: BLE001 - whatever the look ended with, it must not fall through to the call
             self._look_again(command, entry, error)
             return self._failed(entry, type(error).__name__, str(error))

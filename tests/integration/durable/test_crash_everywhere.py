@@ -1,206 +1,142 @@
-"""A crash at every commit and every call in turn: the end is the crash-free one, and each verified effect happened once."""
+"""A crash at every commit and every outward call in turn, and at pairs of them: what is left is what is left without."""
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import Any
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-from durable import (
-    ActivityFailed,
-    Cancelled,
-    Found,
-    activity,
-    call,
-    continue_as_new,
-    first_of,
-    gather,
-    info,
-    injection,
-    receive,
-    resource,
-    rounds,
-    sleep,
-    start_child,
-    workflow,
-)
+import durable
+from durable.injection import COMMITS
 from durable.postgres import Database
-from durable.testing import InlineWorker
-from tests.support.chaos import EVERY
+from tests.integration.durable.crash_programs import PROGRAMS, Program, ringing_once, starting
+from tests.integration.durable.crash_stage import Stage
+from tests.support.chaos import Figure, sized
+from tests.support.database import Databases
 
-Inline = Callable[..., InlineWorker]
+EVERY_POINT = sized(23, 1)
+MOST_PAIRS = sized(1, 1000)
+"""Programs with no more pairs of points than this are crashed at all of them."""
 
-
-class Crash(BaseException):
-    """The process dies here: nothing catches this."""
-
-
-class World:
-    """Remembers what took effect, by key."""
-
-    def __init__(self) -> None:
-        self.effects: dict[str, Any] = {}
-        self.twice: list[str] = []
-
-    def happen(self, key: str, what: Any) -> Any:
-        if key in self.effects:
-            self.twice.append(key)
-        self.effects[key] = what
-        return what
+CRASHED_ELSEWHERE = {
+    **dict.fromkeys(("suspend", "resume", "rewind", "restart", "fork", "purge"), "test_operator"),
+    "schedule": "test_schedules",
+    "queues": "one statement, which changes nothing but the limit",
+    "prune": "batches that depend on nothing",
+    "heartbeat": "one statement; without it the lease runs out",
+    "release": "one statement; without it the claim runs out",
+    "retire": "one statement; without it the lease runs out",
+    "advance": "not of the engine",
+}
 
 
-def look(what: Any) -> Found[Any] | None:
-    effects = resource(World).effects
-    return Found(effects[info().key]) if info().key in effects else None
-
-
-@activity(verify=look)
-def effect(what: Any) -> Any:
-    return resource(World).happen(info().key, what)
-
-
-@workflow
-def steps() -> list[Any]:
-    return [effect(1), effect(2), effect(3)]
-
-
-@workflow
-def child(what: int) -> Any:
-    sleep(what)
-    return effect(what)
-
-
-@workflow
-def fanned_out() -> list[Any]:
-    return gather(call(effect, 1), call(child, 2), call(effect, 3))
-
-
-@workflow
-def raced() -> Any:
-    return first_of(call(child, 500), call(child, 1))
-
-
-@workflow
-def with_a_child() -> list[Any]:
-    begun = start_child(child, 5)
-    return [effect("meanwhile"), begun.result()]
-
-
-@workflow
-def in_rounds() -> Any:
-    for round_ in rounds(0):
-        sleep(10)
-        round_.value += effect(round_.number)
-        if round_.number == 3:
-            return round_.value
-    return None
-
-
-@workflow
-def in_runs(number: int = 1) -> Any:
-    sleep(10)
-    effect(number)
-    if number < 3:
-        continue_as_new(number + 1)
-    return number
-
-
-@workflow
-def cancelled() -> str:
-    try:
-        effect("begin")
-        receive("never")
-    except Cancelled:
-        sleep(5)
-        effect("undo")
-    return "undone"
-
-
-@workflow
-def failing() -> str:
-    try:
-        gather(call(child, 100), call(broken))
-    except ActivityFailed as failure:
-        return f"{failure.error} {effect('said so')}"
-    return "?"
-
-
-@activity(non_retryable=(ValueError,))
-def broken() -> None:
-    raise ValueError("always")
-
-
-WORKFLOWS = (steps, child, fanned_out, raced, with_a_child, in_rounds, in_runs, cancelled, failing)
-
-
-@pytest.fixture
-def no_hook() -> Iterator[None]:
-    yield
-    injection.install(None)
-
-
-def live(worker: InlineWorker, database: Database, name: str, function: Any, crash_at: int | None) -> int:
-    """Run a workflow to its end with a crash at a point (None: without); returns how many points it passed."""
-    passed = 0
-
-    def count(point: str) -> None:
-        nonlocal passed
-        if not point.endswith((" advance", " start", " test")):
-            passed += 1
-            if passed == crash_at:
-                raise Crash(point)
-
-    worker.client.start(function, workflow_id=name)
-    injection.install(count)
-    phases = [lambda: worker.run_for(timedelta(seconds=30)), lambda: ask_to_end(worker, name), worker.run_until_idle]
-    phases.append(lambda: worker.run_for(timedelta(minutes=2)))
-    for phase in phases:
-        try:
-            phase()
-        except Crash:
-            come_back(worker, database)
-            phase()
-    injection.install(None)
-    come_back(worker, database)
-    worker.run_for(timedelta(minutes=20))
-    return passed
-
-
-def ask_to_end(worker: InlineWorker, name: str) -> None:
-    if name.startswith("cancelled") and worker.client.describe(name).state == "waiting":
-        worker.client.cancel(name, "please")
-
-
-def come_back(worker: InlineWorker, database: Database) -> None:
-    """What a successor does; what waits on the real clock for a settled answer is due."""
-    for _ in range(3):
-        with database.transaction("test") as connection:
-            due = "UPDATE durable.workflows SET state = 'waiting', wake_at = durable.now() WHERE state = 'running'"
-            connection.execute(text(due))
-            connection.execute(text("UPDATE durable.workflows SET wake_at = durable.now() WHERE wake_real"))
-            connection.execute(
-                text("UPDATE durable.history SET due_at = durable.now() WHERE state = 'started' AND kind = 'activity'")
-            )
-        worker.run_until_idle()
+@pytest.fixture(scope="module")
+def stage(databases: Databases) -> Iterator[Stage]:
+    with databases.migrated() as url:
+        database = Database(url)
+        stage = Stage(database)
+        yield stage
+        stage.close()
+        database.close()
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("function", [each for each in WORKFLOWS if each is not child], ids=lambda each: each.name)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_wherever_it_crashes_the_end_is_the_same_and_each_effect_happened_once(
-    database: Database, inline: Inline, no_hook: None, function: Any
+    stage: Stage, program: Program, record_property: Figure
 ) -> None:
-    world = World()
-    worker = inline(*WORKFLOWS, resources={World: world})
-    points = live(worker, database, f"{function.name}-0", function, None)
-    expected = worker.client.describe(f"{function.name}-0")
-    effects = sorted(map(str, world.effects.values()))
-    assert expected.state == "completed", expected
-    assert points > 5
-    for nth in range(1, points + 1, EVERY):
-        world.effects.clear()
-        name = f"{function.name}-{nth}"
-        live(worker, database, name, function, nth)
-        described = worker.client.describe(name)
-        assert (described.state, described.result) == ("completed", expected.result), (nth, described)
-        assert (sorted(map(str, world.effects.values())), world.twice) == (effects, []), nth
+    [points] = stage.play(program, "crash-free")
+    expected = stage.story("crash-free")
+    assert expected.workflows["NAME"][2] == "completed"
+    assert all(len(happened) == 1 for happened in expected.effects.values())
+    assert len(points) > 15
+    pairs = []
+    for first in range(1, len(points) + 1, EVERY_POINT):
+        name = f"crashed({first})"
+        [_, *successors] = stage.play(program, name, first)
+        assert stage.story(name) == expected, (first, points[first - 1])
+        pairs += [(first, second) for life in successors for second in range(1, len(life) + 1)]
+    chosen = pairs[:: -(-len(pairs) // MOST_PAIRS)]
+    for first, second in chosen:
+        name = f"crashed({first},{second})"
+        lives = stage.play(program, name, first, second)
+        assert stage.story(name) == expected, [life[-1] for life in lives[:-1]]
+    record_property("points", len(points))
+    record_property("pairs of points", f"{len(chosen)} of {len(pairs)}")
+
+
+@pytest.mark.chaos
+def test_every_kind_of_commit_and_call_is_crashed_at_before_and_after(stage: Stage) -> None:
+    crashed: set[str] = set()
+    for program in PROGRAMS:
+        crashed |= crash_at_what_is_new(stage, program, crashed)
+    commits = set(COMMITS) - set(CRASHED_ELSEWHERE) - {"journal"} | {"intent", "result", "wait"}
+    assert crashed == {f"{side} {kind}" for side in ("before", "after") for kind in commits | {"call", "look"}}
+    assert labels_in_the_code() == set(COMMITS)
+
+
+def crash_at_what_is_new(stage: Stage, program: Program, known: set[str]) -> set[str]:
+    """Crash a program once at each kind of point that is not among the known ones, and then its successor at each kind
+    that only successors come to. Returns the kinds."""
+    [points] = stage.play(program, "crash-free")
+    expected = stage.story("crash-free")
+    crash_free = kinds_of(points)
+    crashed: set[str] = set()
+    for first, kinds in enumerate(crash_free, start=1):
+        if kinds <= known | crashed:
+            continue
+        crashed |= kinds
+        [_, successor] = stage.play(program, f"crashed({first})", first)
+        assert stage.story(f"crashed({first})") == expected, (program.name, points[first - 1])
+        for second, further in enumerate(kinds_of(successor), start=1):
+            if not further <= known | crashed | set().union(*crash_free):
+                crashed |= further
+                stage.play(program, f"crashed({first},{second})", first, second)
+                assert stage.story(f"crashed({first},{second})") == expected, (program.name, successor[second - 1])
+    return crashed
+
+
+def kinds_of(points: list[str]) -> list[set[str]]:
+    """What each point is, e.g. `before claim`. A commit to the journal is called by what it stores: the `intent` of the
+    call that follows, or a `wait`; the first commit after a call stores the `result` of that, too."""
+    kinds = []
+    has_result = False
+    for number, point in enumerate(points):
+        act, _, label = point.partition(" ")
+        what, side = act.split(".")
+        if label == "journal":
+            following = "".join(points[number + 1 : number + 3])
+            label = "intent" if "call.before" in following else "wait"
+        kinds.append({f"{side} {label if what == 'commit' else what}"})
+        if what == "commit" and has_result:
+            kinds[-1].add(f"{side} result")
+        has_result = point.startswith("call.after") or (has_result and side == "before")
+    return kinds
+
+
+@pytest.mark.chaos
+def test_a_call_that_may_be_made_once_is_never_made_twice_wherever_it_crashes(stage: Stage) -> None:
+    program = Program("ringing_once", (starting(ringing_once),))
+    [points] = stage.play(program, "crash-free")
+    results = set()
+    for number in range(1, len(points) + 1):
+        stage.play(program, f"crashed({number})", number)
+        results.add(stage.client.describe(f"crashed({number})").result)
+        assert sum(stage.world.calls.values()) <= 1
+    assert results == {"rang", "InDoubt"}
+
+
+def labels_in_the_code() -> set[str]:
+    """The labels of the commits that stand in the engine's own code, where a commit is asked for or a label named."""
+    found = set()
+    for source in Path(durable.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="transaction" | "statement" | "_once" | "at_once" | "_writing"),
+                    args=[ast.Constant(value=label), *_],
+                ):
+                    found.add(str(label))
+                case ast.Assign(targets=[ast.Name(id="label")], value=ast.Constant(value=label)):
+                    found.add(str(label))
+    return found
