@@ -56,7 +56,7 @@ _BEAT = text(
 _PEERS = text("SELECT id, host, pid, pid_started FROM durable.workers WHERE host = :host")
 # A lane is what is waiting with the same name, queue, priority and version: the index `workflows_due` holds each in the
 # order of due times. Few they are, however many workflows sleep, and one probe of the index finds the next one.
-_LANES = """
+LANES = """
 WITH RECURSIVE clock AS MATERIALIZED (SELECT durable.now() AS now), lanes(name, queue, priority, version) AS (
     (SELECT name, queue, priority, coalesce(version, '') FROM durable.workflows WHERE state = 'waiting'
         ORDER BY name, queue, priority, coalesce(version, '') LIMIT 1)
@@ -67,17 +67,19 @@ WITH RECURSIVE clock AS MATERIALIZED (SELECT durable.now() AS now), lanes(name, 
             > (lanes.name, lanes.queue, lanes.priority, lanes.version)
         ORDER BY w.name, w.queue, w.priority, coalesce(w.version, '') LIMIT 1
     ) AS further
-), served AS MATERIALIZED (
+)"""
+_SERVED = f"""{LANES}, served AS MATERIALIZED (
     SELECT lanes.*, limited.name IS NOT NULL AS limited
     FROM lanes LEFT JOIN durable.queues limited ON limited.name = lanes.queue
     WHERE lanes.name = ANY(CAST(:names AS text[])) AND lanes.version IN ('', :version)
         AND (CAST(:queues AS text[]) IS NULL OR lanes.queue = ANY(CAST(:queues AS text[])))
-)"""
-_IN_LANE = """state = 'waiting' AND name = served.name AND queue = served.queue AND priority = served.priority
-            AND coalesce(version, '') = served.version"""
+)"""  # noqa: S608 - put together of our own text
+IN_LANE = """state = 'waiting' AND name = {lane}.name AND queue = {lane}.queue AND priority = {lane}.priority
+            AND coalesce(version, '') = {lane}.version"""
+_IN_LANE = IN_LANE.format(lane="served")
 # `candidates` are more than are wanted, because another worker may hold the first ones; and of a limited queue no more
 # than it admits. They are locked in a further step, so that nothing is locked that is not taken.
-CLAIM = text(f"""{_LANES}, candidates AS MATERIALIZED (
+CLAIM = text(f"""{_SERVED}, candidates AS MATERIALIZED (
     SELECT key, priority, wake_at FROM (
         SELECT found.*, served.priority, CASE WHEN served.limited THEN coalesce(admitted.room, 0) END AS room,
             row_number() OVER (PARTITION BY served.queue ORDER BY served.priority DESC, found.wake_at) AS place
@@ -116,7 +118,7 @@ _HISTORY = text(
     " JOIN unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)"
     " ON workflow_key = claimed.key AND run = claimed.number"
 )
-OUTLOOK = text(f"""{_LANES}, first AS (
+OUTLOOK = text(f"""{_SERVED}, first AS (
     SELECT served.queue, served.limited, extract(epoch FROM found.wake_at - (SELECT now FROM clock)) AS due_in
     FROM served CROSS JOIN LATERAL (
         SELECT wake_at FROM durable.workflows WHERE {_IN_LANE} AND wake_at IS NOT NULL

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from durable.errors import WorkflowNotFound
 from durable.model import Description, Entry, Overview, WorkerRow, WorkflowState
-from durable.postgres.scheduling import entry_of
+from durable.postgres.scheduling import IN_LANE, LANES, entry_of
 from durable.replay import MANY_ENTRIES
 from durable.serde import decode
 
@@ -35,10 +35,13 @@ _COUNTS = text("""
 SELECT CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated') ELSE w.state END AS state, count(*) AS many
 FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run GROUP BY 1
 """)
-_DUE = text(
-    "SELECT count(*) AS due, coalesce(extract(epoch FROM (SELECT durable.now()) - min(wake_at)), 0) AS lag"
-    " FROM durable.workflows WHERE state = 'waiting' AND wake_at <= (SELECT durable.now())"
-)
+_DUE = text(f"""{LANES}
+SELECT coalesce(sum(many), 0) AS due, coalesce(extract(epoch FROM max((SELECT now FROM clock) - oldest)), 0) AS lag
+FROM lanes CROSS JOIN LATERAL (
+    SELECT count(*) AS many, min(wake_at) AS oldest FROM durable.workflows
+    WHERE {IN_LANE.format(lane="lanes")} AND wake_at <= (SELECT now FROM clock)
+) AS found
+""")  # noqa: S608 - put together of our own text
 _DELIVERIES = text(
     "SELECT count(*) FILTER (WHERE state = 'received') AS received, count(*) FILTER (WHERE state = 'failed') AS failed"
     " FROM durable.deliveries WHERE state <> 'applied'"
@@ -78,7 +81,7 @@ def overview(connection: Connection) -> Overview:
     counts = {row.state: row.many for row in connection.execute(_COUNTS)}
     due = connection.execute(_DUE).one()
     deliveries = connection.execute(_DELIVERIES).one()
-    return Overview(counts, due.due, float(due.lag), deliveries.received, deliveries.failed)
+    return Overview(counts, int(due.due), float(due.lag), deliveries.received, deliveries.failed)
 
 
 def workers(connection: Connection) -> list[WorkerRow]:
