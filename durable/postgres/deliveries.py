@@ -54,10 +54,15 @@ _POSTPONED = text(
     "UPDATE durable.deliveries SET note = :note, attempts = attempts + 1,"
     " next_at = clock_timestamp() + make_interval(secs => :seconds) WHERE id = :row"
 )
-_NEXT = text(
-    "SELECT extract(epoch FROM min(next_at) - clock_timestamp()) FROM durable.deliveries"
-    " WHERE state = 'received' AND source = ANY(:sources)"
-)
+# In a backlog the first is due, and is all that is read of it. Only when none is due are those looked through that were
+# put off, and they are few.
+_NEXT = text("""
+SELECT coalesce(
+    (SELECT 0 FROM durable.deliveries
+        WHERE state = 'received' AND next_at <= clock_timestamp() AND source = ANY(:sources) ORDER BY id LIMIT 1),
+    (SELECT extract(epoch FROM min(next_at) - clock_timestamp()) FROM durable.deliveries
+        WHERE state = 'received' AND source = ANY(:sources)))
+""")
 
 
 def insert(connection: Connection, deliveries: Sequence[Delivery]) -> set[tuple[str, str]]:
@@ -103,8 +108,8 @@ def postponed(connection: Connection, received: Received, note: str, seconds: fl
 
 
 def next_in(connection: Connection, sources: Sequence[str]) -> float | None:
-    """Seconds until the earliest waiting delivery of these sources may be tried (negative: it may), or None when none waits."""
-    seconds = connection.execute(_NEXT, {"sources": list(sources)}).scalar_one_or_none()
+    """Seconds until the earliest waiting delivery of these sources may be tried (0: it may), or None when none waits."""
+    seconds = connection.execute(_NEXT, {"sources": list(sources)}).scalar_one()
     return None if seconds is None else float(seconds)
 
 

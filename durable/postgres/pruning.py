@@ -9,11 +9,11 @@ from durable.postgres.steering import NOT_AWAITED
 _STATEMENTS = {
     "deliveries": text(
         "DELETE FROM durable.deliveries WHERE id IN (SELECT id FROM durable.deliveries WHERE state = 'applied'"
-        " AND received_at < clock_timestamp() - :age LIMIT :most)"
+        " AND received_at < (SELECT clock_timestamp()) - :age ORDER BY received_at LIMIT :most)"
     ),
     "signals": text(
         "DELETE FROM durable.inbox WHERE id IN (SELECT id FROM durable.inbox WHERE read_at IS NOT NULL"
-        " AND read_at < (SELECT durable.now()) - :age LIMIT :most)"
+        " AND read_at < (SELECT durable.now()) - :age ORDER BY read_at LIMIT :most)"
     ),
     # Locked, so that nobody rewinds a run while its history goes; locked ones are left for the next time.
     "runs": text(f"""
