@@ -41,5 +41,5 @@ format: $(STAMP) ## Mend what ruff can mend
 mutants: setup ## Plant ten bugs, one after the other: each has to turn a test red
 	@$(PYTHON) -m tests.mutants $(ARGS)
 
-bench: $(STAMP) ## Measure the engine on this machine's PostgreSQL, fsync on
+bench: $(STAMP) ## The engine beside DBOS on one PostgreSQL, about 4 minutes (ARGS="--long", "--rounds 5", "--without-dbos")
 	@$(PYTHON) -m tests.benchmarks $(ARGS)

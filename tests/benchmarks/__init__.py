@@ -1,1 +1,1 @@
-"""What the engine costs on this machine, beside a bare psycopg2 loop on the same PostgreSQL. Never gates a test."""
+"""What the engine costs on this machine, beside DBOS on the same PostgreSQL. Never gates a test."""
