@@ -13,7 +13,7 @@ from durable.definitions import Workflow
 from durable.errors import Suspended, Undecodable
 from durable.model import Command, Entry
 from durable.postgres import exports
-from durable.replay import Completed, Divergence, Ended, Failed, Outcome, Replay, run, seed_of
+from durable.replay import Completed, Divergence, Ended, Failed, Outcome, Replay, run
 
 FORMAT = 1
 _ENDS: dict[str | None, type[Outcome]] = {"completed": Completed, "failed": Failed, "cancelled": Ended}
@@ -57,7 +57,7 @@ def export(connection: Connection, workflow_id: str) -> str:
                 "workflow_id": found.workflow_id,
                 "run": found.run,
                 "began_at": found.began_at.isoformat(),
-                "seed": seed_of(found.workflow_id, found.run, found.began_at),
+                "seed": found.seed,
                 "input": json.loads(found.input),
                 "outcome": found.outcome,
                 "result": _parsed(found.result),

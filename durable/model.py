@@ -209,7 +209,7 @@ class ActivityInfo:
 @dataclass(frozen=True)
 class Claim:
     """A workflow in this worker's hands. Every write carries `fence`; `now` is the engine's time of the claim; `cancel`
-    is why it is to end, until its code has seen that."""
+    is why it is to end, until its code has seen that; `seed` is what it draws its chance from, if not from its id."""
 
     key: int
     workflow_id: str
@@ -222,6 +222,7 @@ class Claim:
     input: str
     history: dict[int, Entry]
     cancel: str | None = None
+    seed: str | None = None
 
 
 @dataclass(frozen=True)

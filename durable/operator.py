@@ -70,7 +70,7 @@ class Operator:
         """Begin a new workflow that has what this one did before `step` behind it and takes `step` itself anew.
 
         The workflow may be in any state and stays as it is; its signals stay with it. Effects of the new workflow have
-        keys of their own, and its `random` and `uuid4` draw other numbers. Raises `StepNotFound` for a step that is not
+        keys of their own; its `random` and `uuid4` draw what this one drew. Raises `StepNotFound` for a step that is not
         in the present run's history, `WorkflowIdTaken` when something has `new_id`.
         """
         check_workflow_id(new_id)

@@ -61,7 +61,7 @@ WITH clock AS MATERIALIZED (SELECT durable.now() AS now), held AS (
     DELETE FROM durable.history WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
 ), continued AS (
     UPDATE durable.runs SET run = runs.run + 1, input = :input, status = coalesce(:status, status),
-        began_at = clock.now, updated_at = clock.now
+        began_at = clock.now, updated_at = clock.now, seed = NULL
     FROM clock WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
 )
 SELECT now FROM clock WHERE EXISTS (SELECT FROM held)

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, text
 from durable.errors import WorkflowNotFound
 from durable.model import Entry
 from durable.postgres.scheduling import entry_of
+from durable.replay import seed_of
 
 _RUN = text(
-    "SELECT w.workflow_id, w.name AS workflow, w.run, r.input, r.began_at, r.outcome, r.result,"
+    "SELECT w.workflow_id, w.name AS workflow, w.run, r.input, r.began_at, r.outcome, r.result, r.seed,"
     " h.step, h.kind, h.name, h.state, h.arguments, h.payload, h.attempt, h.due_at, h.at"
     " FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run"
     " LEFT JOIN durable.history h ON h.workflow_key = w.key AND h.run = w.run"
@@ -29,6 +30,7 @@ class StoredRun:
     began_at: datetime
     outcome: str | None
     result: str | None
+    seed: str
     history: list[Entry]
 
 
@@ -40,5 +42,13 @@ def run_of(connection: Connection, workflow_id: str) -> StoredRun:
     first = rows[0]
     history = [Entry(**vars(entry_of(row)) | {"arguments": row.arguments}) for row in rows if row.step is not None]
     return StoredRun(
-        first.workflow_id, first.workflow, first.run, first.input, first.began_at, first.outcome, first.result, history
+        workflow_id=first.workflow_id,
+        name=first.workflow,
+        run=first.run,
+        input=first.input,
+        began_at=first.began_at,
+        outcome=first.outcome,
+        result=first.result,
+        seed=first.seed or seed_of(first.workflow_id, first.run, first.began_at),
+        history=history,
     )

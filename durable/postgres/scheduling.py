@@ -105,11 +105,11 @@ CLAIM = text(f"""{_SERVED}, candidates AS MATERIALIZED (
         AND EXISTS (SELECT FROM durable.workers WHERE id = :worker AND lease_until > clock_timestamp())
     RETURNING w.*
 )
-SELECT claimed.*, clock.now, began_at, input, cancel_reason FROM claimed CROSS JOIN clock
+SELECT claimed.*, clock.now, began_at, input, cancel_reason, seed FROM claimed CROSS JOIN clock
 LEFT JOIN durable.runs r ON r.workflow_key = claimed.key AND r.run = claimed.run
 """)  # noqa: S608 - put together of our own text
 _RUNS = text(
-    "SELECT workflow_key, began_at, input, cancel_reason FROM durable.runs"
+    "SELECT workflow_key, began_at, input, cancel_reason, seed FROM durable.runs"
     " JOIN unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)"
     " ON workflow_key = claimed.key AND run = claimed.number"
 )
@@ -233,6 +233,7 @@ def _claim(row: Any, run: Any, history: dict[int, Entry]) -> Claim:
         created_at=run.began_at or row.now,
         input=UNREADABLE if run.input is None else run.input,
         history=history,
+        seed=run.seed,
         cancel=(run.cancel_reason or "") if row.cancelling else None,
     )
 

@@ -125,11 +125,12 @@ runs = Table(
     Column("updated_at", time, nullable=False),
     Column("cancel_reason", Text),
     Column("keep_for", Interval),
+    Column("seed", Text),
     CheckConstraint("outcome IN ('completed', 'failed', 'terminated', 'cancelled')", name="outcome"),
     Index("runs_ended", "updated_at", postgresql_where=text("outcome IS NOT NULL")),
 )
 """What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
-`began_at` is when the present run began."""
+`began_at` is when the present run began. `seed`: what it draws its chance from, where that is not its own id."""
 
 history = Table(
     "history",

@@ -13,6 +13,7 @@ from durable.errors import StepNotFound, WorkflowIdTaken, WorkflowNotFound, Wron
 from durable.model import Started, WorkflowOptions, WorkflowState
 from durable.postgres import commands, endings
 from durable.postgres.commands import Beginning
+from durable.replay import seed_of
 
 ENDED: tuple[WorkflowState, ...] = ("completed", "failed", "terminated", "cancelled")
 OPEN: tuple[WorkflowState, ...] = ("ready", "waiting", "running", "parked")
@@ -23,7 +24,7 @@ _LOCK = text(
 )
 # A statement of its own: joined to the lock it would still show the run as it was before the lock was waited for.
 _RUN = text(
-    "SELECT outcome, input, error, created_at, began_at, keep_for FROM durable.runs"
+    "SELECT outcome, input, error, created_at, began_at, keep_for, seed FROM durable.runs"
     " WHERE workflow_key = :key AND run = :run"
 )
 _SUSPEND = text(
@@ -79,7 +80,7 @@ _COPY = (
     # A claim of fence 1 is taken to have no history yet.
     text("UPDATE durable.workflows SET fence = 1 WHERE workflow_id = :new_id"),
     text(
-        "UPDATE durable.runs SET began_at = :began_at"
+        "UPDATE durable.runs SET began_at = :began_at, seed = :seed"
         " WHERE workflow_key = (SELECT key FROM durable.workflows WHERE workflow_id = :new_id) AND run = 1"
     ),
 )
@@ -123,6 +124,7 @@ class Held:
     input: str
     error: str | None
     began_at: datetime
+    seed: str
     options: WorkflowOptions
 
     def began_as(self, workflow_id: str) -> Beginning:
@@ -190,7 +192,7 @@ def fork(connection: Connection, workflow_id: str, step: int, new_id: str) -> St
         )
     started = _begin(connection, held.began_as(new_id))
     for statement in _COPY:
-        connection.execute(statement, which | {"new_id": new_id, "began_at": held.began_at})
+        connection.execute(statement, which | {"new_id": new_id, "began_at": held.began_at, "seed": held.seed})
     return started
 
 
@@ -222,7 +224,10 @@ def _hold(connection: Connection, workflow_id: str, verb: str, allowed: Sequence
     # `created_at` is when the deadline was set: continue-as-new moves neither.
     deadline = None if row.deadline_at is None else row.deadline_at - run.created_at
     options = WorkflowOptions(row.queue, row.priority, deadline, run.keep_for, row.version)
-    return Held(row.key, workflow_id, row.name, row.run, state, row.now, run.input, run.error, run.began_at, options)
+    seed = run.seed or seed_of(workflow_id, row.run, run.began_at)
+    return Held(
+        row.key, workflow_id, row.name, row.run, state, row.now, run.input, run.error, run.began_at, seed, options
+    )
 
 
 def _refuse_awaited(connection: Connection, held: Held, verb: str) -> None:

@@ -103,7 +103,7 @@ class Runner:
                 extra={"workflow_id": claim.workflow_id},
             )
         workflow = self._workflows[claim.name]
-        seed = replay.seed_of(claim.workflow_id, claim.run, claim.created_at)
+        seed = claim.seed or replay.seed_of(claim.workflow_id, claim.run, claim.created_at)
         one_pass = replay.Replay(claim.history, session, began=claim.created_at, seed=seed)
         return session.conclude(replay.run(workflow, claim.input, one_pass))
 

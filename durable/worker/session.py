@@ -321,7 +321,7 @@ class Session:
             single=True,
         )
         self._forget_kept()
-        return replace(self.claim, run=self.claim.run + 1, input=input_, history={}, created_at=now)
+        return replace(self.claim, run=self.claim.run + 1, input=input_, history={}, created_at=now, seed=None)
 
     def _give_up(self) -> None:
         if not self._lost:

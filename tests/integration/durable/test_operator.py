@@ -20,6 +20,7 @@ from durable import (
     info,
     injection,
     now,
+    random,
     receive,
     resource,
     sleep,
@@ -477,6 +478,30 @@ def test_a_fork_of_a_waiting_workflow_has_the_times_of_the_first_and_the_first_w
     assert (state(worker), state(worker, "fork")) == ("completed", "waiting")
     worker.run_for(timedelta(minutes=30))
     assert 5400 <= result(worker, "fork") < 5410
+
+
+@workflow
+def chancy() -> tuple[float, str, float]:
+    drawn = random()
+    return (drawn, three_in_a_row() if drawn < 2 else "", random())
+
+
+@activity
+def three_in_a_row() -> str:
+    return "123"
+
+
+def test_a_fork_and_its_fork_draw_what_the_first_drew(inline: Inline, operator: Operator) -> None:
+    worker = inline(chancy)
+    worker.client.start(chancy, workflow_id="w")
+    worker.run_until_idle()
+    operator.fork("w", 1, "fork")
+    worker.run_until_idle()
+    operator.fork("fork", 1, "fork of the fork")
+    operator.restart("fork", new_id="another")
+    worker.run_until_idle()
+    assert result(worker, "fork") == result(worker, "fork of the fork") == result(worker, "w")
+    assert result(worker, "another") != result(worker, "w")
 
 
 @pytest.mark.parametrize("step", [0, 4, -1])

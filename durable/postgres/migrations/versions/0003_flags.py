@@ -1,4 +1,4 @@
-"""What a run's end has to look at beyond its own row is said on that row."""
+"""What a run's end has to look at beyond its own row is said on that row; and what a forked run draws its chance from."""
 
 from alembic import op
 
@@ -16,6 +16,9 @@ UPDATE durable.workflows SET recalled = true
     WHERE key IN (SELECT workflow_key FROM durable.inbox WHERE read_at IS NULL AND start_input IS NOT NULL);
 """
 
+SEED = "ALTER TABLE durable.runs ADD COLUMN seed TEXT"
+
 
 def upgrade() -> None:
     op.execute(FLAGS)
+    op.execute(SEED)
