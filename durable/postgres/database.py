@@ -9,18 +9,20 @@ from typing import Any
 import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from durable.injection import reach
+from durable.postgres.losses import DatabaseAway, Losses, is_away
+
+__all__ = ["Database", "DatabaseAway", "Pooled", "is_away"]
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
 LISTEN_S = 5.0
 
 
-class DatabaseAway(SQLAlchemyError):
-    """The driver lost the connection outside of a statement, where SQLAlchemy does not wrap its errors."""
+class Pooled(SQLAlchemyError):
+    """Between us and PostgreSQL is a pooler that gives connections to others between two transactions: nobody can listen."""
 
 
 class Database:
@@ -34,11 +36,12 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
         self.url = parsed.set(drivername="postgresql+psycopg2")
+        self._losses = Losses()
         self.engine = self._engine(pool_size)
         self._single = self._engine(pool_size, isolation_level="AUTOCOMMIT")
 
     def _engine(self, pool_size: int, **options: Any) -> Engine:
-        return create_engine(
+        engine = create_engine(
             self.url,
             pool_size=pool_size,
             max_overflow=0,
@@ -53,6 +56,8 @@ class Database:
             },
             **options,
         )
+        self._losses.watch(engine)
+        return engine
 
     @contextmanager
     def transaction(self, label: str, *, timeout: float | None = None) -> Iterator[Connection]:
@@ -91,13 +96,14 @@ class Database:
     def listen(self, channel: str, on_notice: Callable[[], None], stopping: Event) -> None:
         """Call `on_notice` when something was notified, until `stopping` is set; on a connection of its own.
 
-        Raises an SQLAlchemy error when the connection is lost.
+        Raises `Pooled` where notifications would never come, and an SQLAlchemy error when the connection is lost.
         """
         with _driver_errors_wrapped():
             fairy = self._single.raw_connection()
             raw: Any = fairy.dbapi_connection
             fairy.detach()
             try:
+                _refuse_pooler(raw)
                 raw.cursor().execute(f"LISTEN {channel}")
                 while not stopping.is_set():
                     if select.select([raw], [], [], LISTEN_S)[0]:
@@ -121,15 +127,13 @@ def _driver_errors_wrapped() -> Iterator[None]:
         raise DatabaseAway(f"{type(error).__name__}: {error}") from error
 
 
-def is_away(error: BaseException) -> bool:
-    """Whether the error means that the database could not be reached or dropped the connection: worth another try."""
-    if isinstance(error, PoolTimeout | DatabaseAway):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    code = getattr(error.orig, "pgcode", None) or ""
-    return (
-        bool(error.connection_invalidated)
-        or code[:2] in ("08", "57")
-        or (not code and type(error.orig).__name__ in ("OperationalError", "InterfaceError"))
-    )
+def _refuse_pooler(connection: Any) -> None:
+    """Raise `Pooled` unless the server process that the connection began with is the one that answers it.
+
+    A pooler makes up the process it tells its clients. To try LISTEN instead would leave a connection of the pooler's
+    listening, whose notifications then reach whoever happens to use it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        if cursor.fetchone() != (connection.info.backend_pid,):
+            raise Pooled("a pooler is between")

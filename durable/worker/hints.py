@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from durable.postgres.database import Database
+from durable.postgres.database import Database, Pooled
 
 log = logging.getLogger(__name__)
 CHANNEL = "durable_due"
@@ -49,7 +49,7 @@ class Notifier:
 
 
 class Listener:
-    """Calls `on_hint` for every hint of another process, on a connection of its own."""
+    """Calls `on_hint` for every hint of another process, on a connection of its own; behind a pooler for none."""
 
     def __init__(self, database: Database, on_hint: Callable[[], None]) -> None:
         self._database = database
@@ -71,8 +71,10 @@ class Listener:
             began = time.monotonic()
             try:
                 self._database.listen(CHANNEL, self._on_hint, self._stopping)
+            except Pooled:
+                log.info("not listening, polling only: a pooler is between us and PostgreSQL")
+                return
             except SQLAlchemyError as error:
-                # Behind a pooler that hands connections on, listening never lasts: polling does the work.
                 pause = RECONNECT_S if time.monotonic() - began > LASTED_S else min(pause * 2, MOST_RECONNECT_S)
                 log.warning("not listening, polling only for %g s: %s", pause, type(error).__name__)
                 self._stopping.wait(pause)
