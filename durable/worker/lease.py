@@ -25,8 +25,7 @@ LEAST_SHARE = 0.2
 
 def this_process() -> Process:
     """Which process this is, so that a successor on the same host can tell that it is gone."""
-    started = int(psutil.Process().create_time())
-    return Process(_host(), os.getpid(), started)
+    return Process(_host(), os.getpid(), _started(psutil.Process()))
 
 
 def _host() -> str:
@@ -42,12 +41,19 @@ def is_gone(process: Process) -> bool:
     """
     try:
         found = psutil.Process(process.pid)
-        other = abs(int(found.create_time()) - process.pid_started) > START_TOLERANCE_S
+        other = abs(_started(found) - process.pid_started) > START_TOLERANCE_S
         return other or found.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:
         return False
+
+
+def _started(process: psutil.Process) -> int:
+    """Seconds from the machine's start to that of the process. Psutil tells both by the wall clock, which somebody may
+    set meanwhile; how far they are apart stays what it is."""
+    booted = psutil.boot_time()
+    return int(process.create_time() - booted)
 
 
 class Lease:
