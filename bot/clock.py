@@ -1,10 +1,10 @@
 """The bot's metronome: what recurs beside the engine's own upkeep. Nothing here has to happen at a certain time."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
 
 import structlog
-from apscheduler.schedulers.background import BackgroundScheduler
+
+from durable.worker.metronome import Metronome
 
 _log = structlog.get_logger(__name__)
 
@@ -13,19 +13,17 @@ class Clock:
     """Calls each duty every so many seconds, one call of each at a time; the first after that time."""
 
     def __init__(self, duties: Mapping[str, Callable[[], object]], every: float) -> None:
-        self._scheduler = BackgroundScheduler(
-            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        )
+        self._metronome = Metronome()
         for name, duty in duties.items():
-            self._scheduler.add_job(_tolerant(name, duty), "interval", seconds=every, id=name)
+            self._metronome.every(every, _tolerant(name, duty), name)
 
     def start(self) -> None:
         """Begin to tick."""
-        self._scheduler.start()
+        self._metronome.start()
 
     def stop(self) -> None:
         """Stop ticking; does not wait for a duty under way."""
-        self._scheduler.shutdown(wait=False)
+        self._metronome.stop()
 
 
 def _tolerant(name: str, duty: Callable[[], object]) -> Callable[[], None]:

@@ -1,13 +1,12 @@
 """What recurs, ticked by APScheduler in memory: reaping what the dead left, opening for strays, pruning.
 
-Nothing here has to happen at a certain time; what has to (heartbeat, timers) has a thread of its own.
+Nothing here has to happen at a certain moment; what has to (heartbeat, timers) has a thread of its own.
 """
 
 import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from durable.client import Client
@@ -15,6 +14,7 @@ from durable.postgres import deadlines, gates, scheduling
 from durable.postgres.database import Database
 from durable.postgres.pruning import prune
 from durable.worker.lease import Lease, is_gone
+from durable.worker.metronome import Metronome
 from durable.worker.orphans import settle_orphans
 from durable.worker.scheduler import tick
 
@@ -35,9 +35,7 @@ class Upkeep:
         self._database = database
         self._lease = lease
         self._on_due = on_due
-        self._scheduler = BackgroundScheduler(
-            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        )
+        self._metronome = Metronome()
 
     def start(self, reap_every: float) -> None:
         """Begin to tick; `reap_every` is in seconds."""
@@ -47,11 +45,11 @@ class Upkeep:
         self._every(15, self.wake_strays)
         self._every(15, self.settle_orphans)
         self._every(600, self.prune)
-        self._scheduler.start()
+        self._metronome.start()
 
     def stop(self) -> None:
         """Stop ticking; does not wait for a duty under way."""
-        self._scheduler.shutdown(wait=False)
+        self._metronome.stop()
 
     def reap(self) -> int:
         """Return the work of dead workers: of this host those whose process is gone, of others whose lease ran out."""
@@ -117,4 +115,4 @@ class Upkeep:
             except SQLAlchemyError as error:
                 log.warning("%s: %s", duty.__name__, type(error).__name__)
 
-        self._scheduler.add_job(tolerant, "interval", seconds=seconds, id=duty.__name__)
+        self._metronome.every(seconds, tolerant, duty.__name__)
