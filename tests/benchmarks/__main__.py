@@ -22,7 +22,7 @@ from tests.benchmarks.databases import Databases
 from tests.benchmarks.environment import NoDbos, dbos_python, dbos_version
 from tests.benchmarks.experiments import Found
 from tests.benchmarks.measures import Measure, spread, times_better
-from tests.benchmarks.sides import Side
+from tests.benchmarks.sides import Side, SideFailed
 
 SLEEPERS = 10_000
 MANY_SLEEPERS = 300_000
@@ -31,16 +31,17 @@ EARLY, LATE = 10, 5_000
 Experiment = Callable[[Side, Databases], Found]
 QUICK: dict[str, Experiment] = {"throughput": experiments.throughput}
 SLOW: dict[str, Experiment] = {
-    "traffic": experiments.traffic,
+    "traffic of 1 slot": partial(experiments.traffic, slots=1),
+    f"traffic of {experiments.SLOTS} slots": partial(experiments.traffic, slots=experiments.SLOTS),
     f"{SLEEPERS:,} sleepers": partial(experiments.sleepers, many=SLEEPERS),
     f"round {EARLY} of a loop": partial(experiments.loop, last=EARLY),
     f"round {LATE:,} of a loop": partial(experiments.loop, last=LATE),
 }
 ONLY_OURS: dict[str, Experiment] = {f"{MANY_SLEEPERS:,} sleepers": partial(experiments.sleepers, many=MANY_SLEEPERS)}
-ALONE: dict[Measure, Callable[[Database], float]] = {
-    Measure("bare psycopg2, one thread, commits/s", more_is_better=True): alone.commits_of_bare_psycopg2,
-    Measure(f"a look for due work, +{alone.SLEEPERS:,} sleepers, ms"): alone.milliseconds_of_a_look_for_due_work,
-    Measure("deliveries of 25 KB/s, 16 callers", more_is_better=True): alone.deliveries,
+ALONE: dict[str, Callable[[Database], float]] = {
+    "bare psycopg2, one thread, commits/s": alone.commits_of_bare_psycopg2,
+    f"a look for due work among {alone.SLEEPERS:,} sleepers, ms": alone.milliseconds_of_a_look_for_due_work,
+    "deliveries of 25 KB/s, 16 callers": alone.deliveries,
 }
 
 
@@ -51,6 +52,7 @@ class Benchmark:
         self._databases = databases
         self._sides = list(compared)
         self._found: dict[Measure, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._alone: dict[str, list[float]] = defaultdict(list)
         for side in compared:
             databases.prepare(side)
 
@@ -69,27 +71,29 @@ class Benchmark:
 
     def alone(self, rounds: int) -> None:
         """Measure what has no counterpart."""
-        with (
-            self._databases.fresh(sides.vigil()) as url,
-            closing(Database(url, pool_size=20)) as database,
-        ):
-            for _ in range(rounds):
-                for measure, figure in ALONE.items():
-                    self._found[measure]["Vigil"].append(figure(database))
+        for _ in range(rounds):
+            with self._databases.fresh(sides.vigil()) as url, closing(Database(url, pool_size=20)) as database:
+                for name, figure in ALONE.items():
+                    self._alone[name].append(figure(database))
 
-    def table(self) -> str:
-        """All figures as a table in Markdown."""
+    def tables(self) -> str:
+        """All figures as two tables in Markdown."""
         lines = [f"| | Vigil | DBOS {dbos_version()} | times better |", "|---|---:|---:|---:|"]
         for measure, by_side in self._found.items():
             ours, theirs = by_side["Vigil"], by_side["DBOS"]
             cells = (measure.name, spread(ours), spread(theirs), times_better(measure, ours, theirs))
             lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", "| without a counterpart | |", "|---|---:|"]
+        lines += [f"| {name} | {spread(values)} |" for name, values in self._alone.items()]
         return "\n".join(lines)
 
     def _do(self, side: Side, name: str, experiment: Experiment, when: str) -> None:
         began = time.monotonic()
-        for measure, value in experiment(side, self._databases).items():
-            self._found[measure][side.name].append(value)
+        try:
+            for measure, value in experiment(side, self._databases).items():
+                self._found[measure][side.name].append(value)
+        except SideFailed as failed:  # what it said stands above; the other figures are worth having all the same
+            print(failed, file=sys.stderr)
         print(f"{when}: {name}, {side.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
@@ -113,7 +117,7 @@ def main(words: Sequence[str]) -> None:
     print(
         f"{asked.rounds} and {asked.slow_rounds} rounds in {time.monotonic() - began:.0f} s; median (least to most)\n"
     )
-    print(benchmark.table())
+    print(benchmark.tables())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,8 +1,7 @@
-"""Counts what goes between a client and PostgreSQL, by standing between them.
+"""Counts the round trips between clients and PostgreSQL, by standing between them.
 
-In PostgreSQL's protocol the server ends each answer with ReadyForQuery, which says whether a transaction is open
-(https://www.postgresql.org/docs/current/protocol-message-formats.html). So each is one round trip, and each that says
-"idle" ends a transaction.
+In PostgreSQL's protocol the server ends each answer with ReadyForQuery, so each of these is one round trip
+(https://www.postgresql.org/docs/current/protocol-message-formats.html).
 """
 
 import socket
@@ -16,7 +15,6 @@ from typing import IO
 from sqlalchemy.engine import make_url
 
 READY = b"Z"
-IDLE = b"I"
 CHUNK = 65_536
 
 
@@ -25,15 +23,13 @@ class Counted:
 
     def __init__(self) -> None:
         self.round_trips = 0
-        self.transactions = 0
         self._lock = threading.Lock()
 
-    def see(self, kind: bytes, body: bytes) -> None:
+    def see(self, kind: bytes) -> None:
         """One message of the server."""
         if kind == READY:
             with self._lock:
                 self.round_trips += 1
-                self.transactions += body == IDLE
 
 
 @contextmanager
@@ -75,7 +71,7 @@ def _pass_on_and_see(server: socket.socket, client: socket.socket, counted: Coun
     with suppress(OSError), server.makefile("rb") as answers:
         while message := _message(answers):
             kind, length, body = message
-            counted.see(kind, body)
+            counted.see(kind)
             client.sendall(kind + length + body)
     with suppress(OSError):
         client.shutdown(socket.SHUT_RDWR)

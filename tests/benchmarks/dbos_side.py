@@ -133,6 +133,7 @@ def wake(url: str, many: int, every: int) -> Answer:
     _work(url)
     CALLS.wait_for(many // every + 1)
     SLEEPS.wait_for(many + 2)  # all are in their threads again
+    until(lambda: DBOS.get_workflow_status("due").status == "SUCCESS", every=0.01)
     return {"first_s": since_start(CALLS.at[0]), "all_s": since_start(CALLS.at[-1])}
 
 
@@ -150,6 +151,7 @@ def resume(url: str) -> Answer:
     """Come back to the loop: seconds from the start of the process to its next step."""
     _work(url)
     CALLS.wait_for(1)
+    until(lambda: DBOS.get_workflow_status("loop").status == "SUCCESS", every=0.01)
     return {"seconds": since_start(CALLS.at[0])}
 
 

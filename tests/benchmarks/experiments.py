@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.benchmarks import measures
 from tests.benchmarks.counting import counting
@@ -16,10 +17,17 @@ from tests.benchmarks.sides import Side
 SLOTS = 8
 BACKLOG = 400
 TIMES = 31
-FEW, MANY = 40, 140
+FEW, MANY = 20, 100
 DUE_EVERY = 500
 
 Found = Mapping[Measure, float]
+
+
+class Traffic(NamedTuple):
+    """What a worker did to run a backlog."""
+
+    round_trips: int
+    commits: int
 
 
 def throughput(side: Side, databases: Databases) -> Found:
@@ -36,14 +44,14 @@ def throughput(side: Side, databases: Databases) -> Found:
     }
 
 
-def traffic(side: Side, databases: Databases) -> Found:
+def traffic(side: Side, databases: Databases, slots: int) -> Found:
     """Run a smaller and a larger backlog and compare: what starting and idling cost falls out."""
-    costs = [
-        many - few
-        for few, many in zip(_traffic_of(side, databases, FEW), _traffic_of(side, databases, MANY), strict=True)
-    ]
-    names = (measures.ROUND_TRIPS, measures.TRANSACTIONS, measures.COMMITS)
-    return {measure: cost / ((MANY - FEW) * STEPS) for measure, cost in zip(names, costs, strict=True)}
+    few, many = (_traffic_of(side, databases, backlog, slots) for backlog in (FEW, MANY))
+    steps = (MANY - FEW) * STEPS
+    return {
+        measures.round_trips(slots): (many.round_trips - few.round_trips) / steps,
+        measures.commits(slots): (many.commits - few.commits) / steps,
+    }
 
 
 def sleepers(side: Side, databases: Databases, many: int) -> Found:
@@ -70,7 +78,7 @@ def loop(side: Side, databases: Databases, last: int) -> Found:
     return {measures.round_at(last): went["round_ms"], measures.recovery_at(last): resumed["seconds"]}
 
 
-def _traffic_of(side: Side, databases: Databases, backlog: int) -> tuple[int, int, int]:
+def _traffic_of(side: Side, databases: Databases, backlog: int, slots: int) -> Traffic:
     with (
         databases.fresh(side) as url,
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
@@ -78,8 +86,8 @@ def _traffic_of(side: Side, databases: Databases, backlog: int) -> tuple[int, in
     ):
         side.ask(url, "start", backlog)
         before = databases.next_transaction()
-        side.ask(counted_url, "run", backlog, SLOTS)
-        return counted.round_trips, counted.transactions, databases.next_transaction() - before
+        side.ask(counted_url, "run", backlog, slots)
+        return Traffic(counted.round_trips, databases.next_transaction() - before)
 
 
 def _let_pass_until(moment: float) -> None:

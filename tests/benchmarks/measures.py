@@ -17,9 +17,16 @@ STARTS = Measure("workflow starts/s, one client", more_is_better=True)
 STEPS_RUN = Measure("steps/s, one worker process, 8 slots", more_is_better=True)
 ONE = Measure("one workflow of 5 steps, idle system, ms")
 MEMORY = Measure("memory of an idle worker, MB")
-ROUND_TRIPS = Measure("round trips a step")
-TRANSACTIONS = Measure("transactions a step")
-COMMITS = Measure("of them commits that write")
+
+
+def round_trips(slots: int) -> Measure:
+    """Between a worker and PostgreSQL, its share of claim and end included."""
+    return Measure(f"round trips a step, {_slots(slots)}")
+
+
+def commits(slots: int) -> Measure:
+    """The same for transactions that wrote something."""
+    return Measure(f"commits a step, {_slots(slots)}")
 
 
 def memory_at(sleepers: int) -> Measure:
@@ -61,6 +68,10 @@ def times_better(measure: Measure, ours: Sequence[float], theirs: Sequence[float
         return ""
     ratio = statistics.median(ours) / statistics.median(theirs)
     return shown(ratio if measure.more_is_better else 1 / ratio)
+
+
+def _slots(many: int) -> str:
+    return "1 slot" if many == 1 else f"{many} slots"
 
 
 def shown(value: float) -> str:

@@ -137,8 +137,9 @@ def copy(url: str, many: int, every: int) -> Answer:
 
 def wake(url: str, many: int, every: int) -> Answer:
     """Come back to the sleepers: seconds from the start of the process to the first that wakes, and to all due ones."""
-    _work(url)
+    client = Client(_work(url)[0])
     CALLS.wait_for(many // every + 1)
+    until(lambda: client.describe("due").state == "completed", every=0.01)
     return {"first_s": since_start(CALLS.at[0]), "all_s": since_start(CALLS.at[-1])}
 
 
@@ -154,8 +155,9 @@ def go_round(url: str, last: int) -> Answer:
 
 def resume(url: str) -> Answer:
     """Come back to the loop: seconds from the start of the process to its next step."""
-    _work(url)
+    client = Client(_work(url)[0])
     CALLS.wait_for(1)
+    until(lambda: client.describe("loop").state == "completed", every=0.01)
     return {"seconds": since_start(CALLS.at[0])}
 
 

@@ -9,7 +9,9 @@ from tests.benchmarks.protocol import STEPS
 OURS = sides.vigil()
 
 
-def test_our_side_starts_a_backlog_and_runs_it_while_what_goes_by_is_counted(database_url: str, tmp_path: Path) -> None:
+def test_our_side_starts_a_backlog_and_runs_it_while_its_round_trips_are_counted(
+    database_url: str, tmp_path: Path
+) -> None:
     with counting(database_url, tmp_path) as (counted_url, counted):
         started = OURS.ask(database_url, "start", 3)
         ran = OURS.ask(counted_url, "run", 3, 2)
@@ -17,7 +19,7 @@ def test_our_side_starts_a_backlog_and_runs_it_while_what_goes_by_is_counted(dat
     assert started["per_second"] > 0
     assert ran["steps_per_second"] > 0
     assert ran["memory_mb"] > 10
-    assert counted.round_trips >= counted.transactions >= STEPS
+    assert counted.round_trips > STEPS
 
 
 def test_our_side_comes_back_to_copies_of_its_sleepers(database_url: str) -> None:
