@@ -128,6 +128,11 @@ runs = Table(
     Column("seed", Text),
     CheckConstraint("outcome IN ('completed', 'failed', 'terminated', 'cancelled')", name="outcome"),
     Index("runs_ended", "updated_at", postgresql_where=text("outcome IS NOT NULL")),
+    Index(
+        "runs_kept",
+        text("((updated_at AT TIME ZONE 'UTC') + keep_for)"),
+        postgresql_where=text("outcome IS NOT NULL AND keep_for IS NOT NULL"),
+    ),
 )
 """What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
 `began_at` is when the present run began. `seed`: what it draws its chance from, where that is not its own id."""
@@ -280,5 +285,6 @@ occurrences = Table(
     Column("schedule", Text, ForeignKey("durable.schedules.name", ondelete="CASCADE"), primary_key=True),
     Column("due_at", time, primary_key=True),
     Column("workflow_id", Text),
+    Index("occurrences_age", "due_at"),
 )
 """Each occurrence of a schedule that was decided on, once; without `workflow_id` it was skipped."""

@@ -24,6 +24,7 @@ KEEP = {
     "deliveries": timedelta(days=7),
     "signals": timedelta(days=30),
     "runs": timedelta(days=30),
+    "kept runs": timedelta(0),
     "occurrences": timedelta(days=30),
 }
 

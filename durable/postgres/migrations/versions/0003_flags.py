@@ -1,4 +1,5 @@
-"""What a run's end has to look at beyond its own row is said on that row; and what a forked run draws its chance from."""
+"""What a run's end has to look at beyond its own row is said on that row; what a forked run draws its chance from; and
+what is old is found by its age, also where a workflow has a retention of its own."""
 
 from alembic import op
 
@@ -18,7 +19,14 @@ UPDATE durable.workflows SET recalled = true
 
 SEED = "ALTER TABLE durable.runs ADD COLUMN seed TEXT"
 
+AGES = """
+CREATE INDEX runs_kept ON durable.runs (((updated_at AT TIME ZONE 'UTC') + keep_for))
+    WHERE outcome IS NOT NULL AND keep_for IS NOT NULL;
+CREATE INDEX occurrences_age ON durable.occurrences (due_at);
+"""
+
 
 def upgrade() -> None:
     op.execute(FLAGS)
     op.execute(SEED)
+    op.execute(AGES)
