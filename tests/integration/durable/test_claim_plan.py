@@ -1,94 +1,120 @@
-"""What a claim reads: in proportion to what it takes, whatever else is in the table."""
+"""What a claim and the look before it read: in proportion to what is due, whatever else is in the tables."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, text
 
 from durable.postgres import Database, scheduling
 from durable.postgres.scheduling import Process, Serves
+from tests.support import crowd
+from tests.support.chaos import Figure, sized
+from tests.support.database import Databases
+from tests.support.explained import Touched, touching_at_most, undone
 
-SLEEPERS = 50_000
-CLOSED = 50_000
+SLEEPERS = ENDED = sized(10_000, 300_000)
+KINDS = [f"kind{number}" for number in range(5)]
 PROBES = 200
 A_CLAIM = 60
-_FILL = text("""
-INSERT INTO durable.workflows (workflow_id, name, run, state, wake_at, queue, priority)
-SELECT :prefix || number, 'kind' || number % 5, 1, :state, durable.now() + make_interval(secs => :due), 'default',
-    number % 2
-FROM generate_series(1, :many) AS number
-""")
+"""Of one workflow: found, locked, updated in its indexes, and its input and history read."""
+OVERDUE = -timedelta(minutes=1)
+
+pytestmark = pytest.mark.chaos
 
 
-def fill(connection: Connection, prefix: str, state: str, many: int, due: float | None) -> None:
-    connection.execute(_FILL, {"prefix": prefix, "state": state, "many": many, "due": due})
-
-
-def buffers(connection: Connection, statement: Any, asked: dict[str, Any]) -> tuple[int, int]:
-    """How many rows the statement really gives, and how many buffers it touches for them."""
-    explained = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.text}")
-    (plan,) = connection.execute(explained, asked).scalar_one()
-    top = plan["Plan"]
-    return top["Actual Rows"], sum(top[f"Shared {kind} Blocks"] for kind in ("Hit", "Read"))
-
-
-def claiming(connection: Connection, most: int) -> dict[str, Any]:
-    worker = scheduling.register(connection, Process("here", 1, 0), 600)
-    names = [f"kind{number}" for number in range(5)]
-    return scheduling.asked_of_claim(worker, Serves(names), most, A_CLAIM, {})
-
-
-@pytest.fixture
-def crowded(database: Database) -> Database:
-    with database.transaction("fill") as connection:
-        fill(connection, "sleeper", "waiting", SLEEPERS, 3600)
-        fill(connection, "listener", "waiting", 1000, None)
-        fill(connection, "closed", "closed", CLOSED, None)
-    return database
+@pytest.fixture(scope="module")
+def crowded(databases: Databases) -> Iterator[Database]:
+    with databases.migrated() as url:
+        database = Database(url)
+        with database.transaction("crowd") as connection:
+            for kind in KINDS:
+                crowd.put_asleep(connection, SLEEPERS // len(KINDS), name=kind, priorities=2)
+            crowd.put_listening(connection, 1000, name=KINDS[0])
+            crowd.put_ended(connection, ENDED, name=KINDS[0])
+        crowd.settle(database)
+        yield database
+        database.close()
 
 
 @pytest.fixture(params=["with statistics", "without statistics"])
-def table(request: pytest.FixtureRequest, crowded: Database) -> Database:
-    if request.param == "with statistics":
-        with crowded.statement("analyze") as connection:
-            connection.execute(text("ANALYZE durable.workflows"))
-    return crowded
+def connection(request: pytest.FixtureRequest, crowded: Database) -> Iterator[Connection]:
+    with undone(crowded) as connection:
+        if request.param == "without statistics":
+            crowd.forget_statistics(connection)
+        yield connection
 
 
-def test_a_claim_of_nothing_reads_a_few_pages_per_lane_and_no_sleepers(table: Database) -> None:
-    with table.transaction("test") as connection:
-        rows, touched = buffers(connection, scheduling.CLAIM, claiming(connection, 8))
-    assert rows == 0
-    assert touched < PROBES
+@pytest.fixture
+def swept(crowded: Database) -> Iterator[None]:
+    """The many dead rows that a test leaves are vacuumed away, else the next one would walk over them."""
+    yield
+    crowd.settle(crowded)
 
 
-def test_looking_ahead_reads_a_few_pages_per_lane_and_no_sleepers(table: Database) -> None:
-    with table.transaction("test") as connection:
-        rows, touched = buffers(connection, scheduling.OUTLOOK, claiming(connection, 8))
-    assert rows == 1
-    assert touched < PROBES
+def put_due(connection: Connection, many: int) -> None:
+    crowd.put_asleep(connection, many, name=KINDS[1], prefix="due", due=OVERDUE)
 
 
-def test_a_claim_of_ten_reads_in_proportion_to_ten(table: Database) -> None:
-    with table.transaction("test") as connection:
-        fill(connection, "due", "waiting", 10, -1)
-        rows, touched = buffers(connection, scheduling.CLAIM, claiming(connection, 10))
-    assert rows == 10
-    assert touched < PROBES + 10 * A_CLAIM
+def claimed(connection: Connection, most: int) -> int:
+    worker = scheduling.register(connection, Process("here", 1, 0), 600)
+    return len(scheduling.claim(connection, worker, Serves(KINDS), most, 60))
 
 
-def test_a_claim_of_one_from_a_large_backlog_does_not_read_the_backlog(table: Database) -> None:
-    with table.transaction("test") as connection:
-        fill(connection, "due", "waiting", 10_000, -1)
-        rows, touched = buffers(connection, scheduling.CLAIM, claiming(connection, 1))
-    assert rows == 1
-    assert touched < 3 * PROBES
+def total(noted: Sequence[Touched]) -> int:
+    return sum(touched.buffers for touched in noted)
 
 
-def test_a_limited_queue_with_a_large_backlog_and_no_room_costs_the_others_nothing(table: Database) -> None:
-    with table.transaction("test") as connection:
-        connection.execute(text("INSERT INTO durable.queues (name, rate) VALUES ('default', 0.001)"))
-        fill(connection, "due", "waiting", 10_000, -1)
-        rows, touched = buffers(connection, scheduling.CLAIM, claiming(connection, 8))
-    assert rows == 0
-    assert touched < PROBES
+@pytest.mark.parametrize("due", [0, 1, 10, 100])
+def test_a_claim_touches_buffers_in_proportion_to_what_is_due(
+    crowded: Database, connection: Connection, due: int, record_property: Figure
+) -> None:
+    put_due(connection, due)
+    with touching_at_most(PROBES + due * A_CLAIM, crowded) as noted:
+        assert claimed(connection, 100) == due
+    record_property("buffers touched by a claim", total(noted))
+    record_property("milliseconds of the claim's statements", sum(touched.milliseconds for touched in noted))
+
+
+@pytest.mark.parametrize("due", [0, 1, 10, 100])
+def test_looking_ahead_touches_a_few_buffers_per_lane_whatever_is_due(
+    crowded: Database, connection: Connection, due: int, record_property: Figure
+) -> None:
+    put_due(connection, due)
+    with touching_at_most(PROBES, crowded) as noted:
+        due_in = scheduling.outlook(connection, Serves(KINDS)).due_in
+    assert due_in is not None
+    assert (due_in <= 0) == (due > 0)
+    record_property("buffers touched by a look", total(noted))
+    record_property("milliseconds of a look", sum(touched.milliseconds for touched in noted))
+
+
+@pytest.mark.usefixtures("swept")
+def test_a_claim_of_one_from_a_large_backlog_does_not_read_the_backlog(
+    crowded: Database, connection: Connection
+) -> None:
+    put_due(connection, 10_000)
+    with touching_at_most(3 * PROBES, crowded):
+        assert claimed(connection, 1) == 1
+
+
+@pytest.mark.usefixtures("swept")
+def test_a_limited_queue_with_a_large_backlog_and_no_room_costs_the_others_nothing(
+    crowded: Database, connection: Connection
+) -> None:
+    connection.execute(text("INSERT INTO durable.queues (name, rate) VALUES ('default', 0.001)"))
+    put_due(connection, 10_000)
+    with touching_at_most(PROBES, crowded):
+        assert claimed(connection, 8) == 0
+
+
+def test_this_notices_when_the_claim_and_the_look_lose_their_index(crowded: Database, connection: Connection) -> None:
+    connection.execute(text("DROP INDEX durable.workflows_due"))
+    put_due(connection, 10)
+    with (
+        pytest.raises(AssertionError, match="of them by: WITH RECURSIVE"),
+        touching_at_most(PROBES + 10 * A_CLAIM, crowded),
+    ):
+        claimed(connection, 10)
+    with pytest.raises(AssertionError, match="of them by: WITH RECURSIVE"), touching_at_most(PROBES, crowded):
+        scheduling.outlook(connection, Serves(KINDS))
