@@ -10,7 +10,7 @@ from pathlib import Path
 class WallClock:
     """The clock of the processes that were started with its `environment`; at first it goes right.
 
-    `file` is where the library reads how far off it is, anew at every look at the time.
+    `file` is where the library reads how far off it is, anew every second.
     """
 
     def __init__(self, file: Path) -> None:
@@ -29,7 +29,7 @@ class WallClock:
         return {
             "LD_PRELOAD": str(_library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }

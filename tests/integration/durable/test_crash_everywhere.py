@@ -15,7 +15,7 @@ from tests.support.chaos import Figure, sized
 from tests.support.database import Databases
 
 EVERY_POINT = sized(23, 1)
-MOST_PAIRS = sized(1, 1000)
+MOST_PAIRS = sized(1, 700)
 """Programs with no more pairs of points than this are crashed at all of them."""
 
 CRASHED_ELSEWHERE = {
