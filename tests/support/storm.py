@@ -119,6 +119,19 @@ def between_steps(folder: str) -> list[str]:
     return [first, enter(), deed()]
 
 
+@transaction
+def held_entry(connection: Connection, folder: str) -> str:
+    """A row of our own database whose commit is long in coming."""
+    entered = enter.function(connection)
+    hold(folder)
+    return str(entered)
+
+
+@workflow
+def in_a_transaction(folder: str) -> list[str]:
+    return [held_entry(folder), deed()]
+
+
 # --- timers that say when they fired ----------------------------------------------------------------------------------
 
 
@@ -151,7 +164,7 @@ def overdue() -> str:
     return "too late"
 
 
-WORKFLOWS: tuple[Any, ...] = (ten_steps, in_a_call, between_steps, alarm, overdue)
+WORKFLOWS: tuple[Any, ...] = (ten_steps, in_a_call, between_steps, in_a_transaction, alarm, overdue)
 
 
 # --- what is left -----------------------------------------------------------------------------------------------------

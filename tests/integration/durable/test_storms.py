@@ -33,6 +33,7 @@ from tests.support.storm import (
     completed,
     count,
     in_a_call,
+    in_a_transaction,
     left,
     overdue,
     ten_steps,
@@ -176,6 +177,29 @@ def test_a_worker_frozen_past_its_lease_writes_nothing_when_it_goes_on(database:
     assert found.deeds == expected.deeds | dict.fromkeys(("in_a_call/1/1", "between_steps/1/1", "between_steps/1/3"), 1)
     assert found.entries == expected.entries | dict.fromkeys(("in_a_call/1/2", "between_steps/1/2"), 1)
     assert not found.unfinished
+
+
+def test_a_worker_frozen_inside_a_transaction_keeps_that_workflow_until_it_goes_on(
+    database: Database, tmp_path: Path
+) -> None:
+    storm.prepare(database)
+    client = Client(database)
+    with fleet(url_of(database), tmp_path, lease=LEASE_S) as workers:
+        frozen = workers.hire()
+        client.start(in_a_transaction, str(place(tmp_path, "held")), workflow_id="held")
+        eventually((tmp_path / "held" / "reached").exists)
+        frozen.freeze()
+        workers.hire()
+        eventually(lambda: not all(worker.alive for worker in client.workers()), within=WITHIN_S)
+        begin(client, ["meanwhile"])
+        all_completed(database, 1)
+        assert client.describe("held").state == "running"
+        (tmp_path / "held" / "go").touch()
+        frozen.thaw()
+        all_completed(database, 2)
+    found, expected = left(database), all_once(["meanwhile"])
+    assert found.entries == expected.entries | {"held/1/1": 1}
+    assert found.deeds == expected.deeds | {"held/1/2": 1}
 
 
 def place(parent: Path, name: str) -> Path:
