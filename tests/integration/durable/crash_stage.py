@@ -81,7 +81,6 @@ class Stage:
 
     def close(self) -> None:
         """Let the last worker go."""
-        injection.install(None)
         self._worker.close()
 
     def play(self, program: Program, name: str, *deaths: int) -> list[list[str]]:
@@ -89,11 +88,13 @@ class Stage:
         self._clear()
         fate = Fate(deaths)
         injection.install(fate)
-        for number, act in enumerate(program.acts, start=1):
-            duration = IN_THE_END if number == len(program.acts) else BETWEEN_ACTS
-            self._survive(partial(act, self.client, self._database, self.world, name))
-            self._survive(partial(self._live, duration))
-        injection.install(None)
+        try:
+            for number, act in enumerate(program.acts, start=1):
+                duration = IN_THE_END if number == len(program.acts) else BETWEEN_ACTS
+                self._survive(partial(act, self.client, self._database, self.world, name))
+                self._survive(partial(self._live, duration))
+        finally:
+            injection.install(None)
         return fate.lives
 
     def story(self, name: str) -> Story:
