@@ -139,22 +139,22 @@ def activity(
     the effect stays in doubt and is never repeated. `timeout` is in seconds. Errors in `non_retryable` fail at once.
     """
 
-    def declare(inner: Callable[..., Any]) -> Activity[..., Any]:
-        declared: Activity[..., Any] = Activity(
-            ActivitySpec(inner.__name__, inner, verify, retry, non_retryable, timeout)
-        )
-        _activities[_full_name(declared.spec)] = declared.spec
-        return declared
+    def declared(inner: Callable[..., Any]) -> Activity[..., Any]:
+        return declare(ActivitySpec(inner.__name__, inner, verify, retry, non_retryable, timeout))
 
-    return declare if function is None else declare(function)
+    return declared if function is None else declared(function)
 
 
 def transaction(function: Callable[Concatenate[Any, P], R]) -> Activity[P, R]:
     """Declare a step on our own database: it runs in the transaction of its journal row, in a savepoint, so it happens
     exactly once. Its first parameter is the SQLAlchemy connection; the workflow calls it without."""
-    declared: Activity[P, R] = Activity(ActivitySpec(function.__name__, function, transactional=True))
-    _activities[_full_name(declared.spec)] = declared.spec
-    return declared
+    return declare(ActivitySpec(function.__name__, function, transactional=True))
+
+
+def declare(spec: ActivitySpec) -> Activity[..., Any]:
+    """The activity of a declaration, known from now on to every worker in this process."""
+    _activities[_full_name(spec)] = spec
+    return Activity(spec)
 
 
 _activities: dict[str, ActivitySpec] = {}
