@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from durable.definitions import Workflow
 from durable.errors import WrongState
 from durable.model import MAX_WORKFLOW_ID, Description, Entry, Gate, Overview, Started, WorkerRow, WorkflowState
-from durable.postgres import cancelling, commands, gates, steering, views
+from durable.payloads import is_reference
+from durable.postgres import cancelling, commands, gates, payloads, steering, views
 from durable.postgres.commands import Reuse
 from durable.postgres.database import Database
 from durable.replay import encode_input
@@ -67,9 +68,8 @@ class Client:
         """
         if reuse not in get_args(Reuse):
             raise ValueError(f"reuse is {reuse!r}, must be one of {', '.join(get_args(Reuse))}")
-        input_ = encode_input(args, kwargs)
-        beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
-        if self._timeout is None:
+        beginning = self._beginning(workflow, workflow_id, encode_input(args, kwargs))
+        if self._timeout is None and not is_reference(beginning.input):
             with self._database.statement("start") as connection:
                 new = commands.begin(connection, beginning) is not None
             if new:
@@ -80,7 +80,7 @@ class Client:
 
     def signal(self, workflow_id: str, name: str, payload: Any = None, *, key: str) -> bool:
         """Send a signal; False when `key` was counted before. Raises `WorkflowNotFound`, `WorkflowClosed`."""
-        outgoing = commands.Outgoing(name, encode(payload), key)
+        outgoing = commands.Outgoing(name, self._shortened(encode(payload)), key)
         with self._writing("signal") as connection:
             return commands.signal(connection, workflow_id, outgoing)
 
@@ -88,9 +88,8 @@ class Client:
         self, workflow: Workflow[..., Any], *args: Any, workflow_id: str, signal: str, payload: Any = None, key: str
     ) -> bool:
         """Send a signal and begin the workflow, or its next run, where none runs; False when `key` was counted."""
-        outgoing = commands.Outgoing(signal, encode(payload), key)
-        input_ = encode_input(args, {})
-        beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
+        beginning = self._beginning(workflow, workflow_id, encode_input(args, {}))
+        outgoing = commands.Outgoing(signal, self._shortened(encode(payload)), key)
         with self._writing("signal") as connection:
             return commands.signal_with_start(connection, beginning, outgoing)
 
@@ -161,6 +160,13 @@ class Client:
         """Workflows whose id begins with `prefix`, in the order of ids; page on with `after`, the last id seen."""
         with self._database.reading(timeout=self._timeout) as connection:
             return views.list_workflows(connection, prefix=prefix, states=states, limit=limit, after=after)
+
+    def _beginning(self, workflow: Workflow[..., Any], workflow_id: str, input_: str) -> commands.Beginning:
+        check_workflow_id(workflow_id)
+        return commands.Beginning(workflow_id, workflow.name, self._shortened(input_), workflow.options)
+
+    def _shortened(self, encoded: str) -> str:
+        return payloads.shorten(self._database, self._database.payloads.fitting(encoded), timeout=self._timeout)
 
     @contextmanager
     def _writing(self, label: str) -> Iterator[Connection]:

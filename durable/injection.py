@@ -27,6 +27,7 @@ COMMITS = MappingProxyType(
         "release": "a workflow given back",
         "start": "a workflow that begins",
         "signal": "a signal, with its start where there is one",
+        "payload": "a content too large for a row, before the row that refers to it",
         "intake": "deliveries as they came",
         "gate": "a gate that opens, and those woken who waited there, batch by batch",
         "suspend": "a workflow that an operator stops",

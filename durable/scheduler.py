@@ -14,6 +14,7 @@ from durable.definitions import Workflow
 from durable.errors import ScheduleNotFound, Undecodable
 from durable.postgres import commands, schedules
 from durable.postgres.database import Database
+from durable.postgres.payloads import shorten
 from durable.postgres.schedules import StoredSchedule
 from durable.postgres.scheduling import engine_now
 from durable.replay import encode_input
@@ -57,7 +58,7 @@ class Schedules:
             fresh = StoredSchedule(
                 name=name,
                 workflow=workflow.name,
-                input=encode_input(args, {}),
+                input=self._database.payloads.fitting(encode_input(args, {})),
                 plan=encode_plan(plan),
                 paused=False,
                 decided_until=now,
@@ -111,7 +112,8 @@ class Schedules:
             workflow_id = f"{workflow_id_of(name, now)}-now-{now.microsecond:06}"
             plan = decode_plan(schedule.plan)
             if schedules.record(connection, name, now, workflow_id):
-                beginning = commands.Beginning(workflow_id, schedule.workflow, schedule.input, plan.options)
+                input_ = shorten(self._database, schedule.input)
+                beginning = commands.Beginning(workflow_id, schedule.workflow, input_, plan.options)
                 commands.start(connection, beginning)
         if self._hint is not None:
             self._hint()

@@ -19,7 +19,6 @@ from durable.errors import NotSerializable, Undecodable
 
 TAG = "$"
 MAX_DEPTH = 100
-MOST_CHARACTERS = 8 * 1024 * 1024
 
 C = TypeVar("C", bound=type)
 _registered: dict[str, type] = {}
@@ -46,14 +45,9 @@ def serializable(first: type, /, *others: type) -> type:
 
 
 def encode(value: Any) -> str:
-    """`value` as JSON text. Raises `NotSerializable` with the path to the first culprit, or when the text is longer than
-    `MOST_CHARACTERS`: what is larger belongs into a store of its own, and a reference to it in here."""
-    encoded = json.dumps(_encode(value, "value", 0), separators=(",", ":"), allow_nan=False)
-    if len(encoded) > MOST_CHARACTERS:
-        raise NotSerializable(
-            f"the value takes {len(encoded)} characters of JSON, more than {MOST_CHARACTERS}; hand on a reference to it"
-        )
-    return encoded
+    """`value` as JSON text. Raises `NotSerializable` with the path to the first culprit. How long a text may be that is
+    stored is for `durable.payloads` to say."""
+    return json.dumps(_encode(value, "value", 0), separators=(",", ":"), allow_nan=False)
 
 
 def decode(text: str) -> Any:
@@ -137,6 +131,11 @@ _encoders: dict[type, Callable[[Any, str, int], Any]] = {
     UUID: lambda value, _path, _depth: _tagged("uuid", str(value)),
 }
 
+
+def _refuse_missing(hash_: str) -> Any:
+    raise Undecodable(f"the content {hash_} is missing from the stored payloads")
+
+
 _decoders: dict[str, Callable[[Any], Any]] = {
     "float": float,
     "dict": lambda pairs: {_decode(key): _decode(item) for key, item in pairs},
@@ -149,6 +148,7 @@ _decoders: dict[str, Callable[[Any], Any]] = {
     "timedelta": lambda parts: timedelta(*parts),
     "decimal": Decimal,
     "uuid": UUID,
+    "stored": _refuse_missing,
 }
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 
 from durable.errors import WorkflowClosed, WorkflowIdTaken, WorkflowNotFound
 from durable.model import Started, WorkflowOptions
-from durable.postgres import kin
+from durable.payloads import is_reference
+from durable.postgres import kin, payloads
 from durable.postgres.endings import begin_run
 
 _BEGIN = text("""
@@ -72,9 +73,12 @@ class Outgoing:
 
 
 def begin(connection: Connection, beginning: Beginning) -> datetime | None:
-    """Begin a workflow that is not there, in one statement; returns when, or None when one of this id is there."""
+    """Begin a workflow that is not there, in one statement (two when its input is a reference); returns
+    when, or None when one of this id is there."""
     given = vars(beginning) | vars(beginning.options)
     began: datetime | None = connection.execute(_BEGIN, given).scalar_one_or_none()
+    if began and is_reference(beginning.input):
+        payloads.use_of_new(connection, {beginning.workflow_id: beginning.input})
     return began
 
 
@@ -148,5 +152,6 @@ def _send(
     start: tuple[str | None, str | None] = (None, None),
 ) -> None:
     sent = vars(outgoing) | {"workflow": workflow, "start_name": start[0], "start_input": start[1], "now": now}
+    payloads.use(connection, workflow, outgoing.payload, start[1])
     connection.execute(_SEND, sent)
     connection.execute(_WAKE, {"workflow": workflow, "now": now})

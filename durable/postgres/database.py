@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from durable.injection import reach
+from durable.payloads import Payloads
 from durable.postgres.losses import DatabaseAway, Losses, is_away
 
 __all__ = ["Database", "DatabaseAway", "Pooled", "is_away"]
@@ -30,12 +31,13 @@ class Database:
 
     `url` may begin with `postgresql://`, `postgres://` or `postgresql+psycopg2://`. `pool_size` bounds the connections
     of each of two pools: one for transactions, one for statements that commit by themselves. They are two, because to
-    switch a connection between the modes costs round trips.
+    switch a connection between the modes costs round trips. `payloads` says what becomes of large values that are written.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, payloads: Payloads = Payloads()) -> None:  # noqa: B008 - frozen
         parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
         self.url = parsed.set(drivername="postgresql+psycopg2")
+        self.payloads = payloads
         self._losses = Losses()
         self.engine = self._engine(pool_size)
         self._single = self._engine(pool_size, isolation_level="AUTOCOMMIT")

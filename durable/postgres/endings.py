@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from durable.model import Claim, Entry, WorkflowOptions
-from durable.postgres import journal, kin
+from durable.postgres import journal, kin, payloads
 from durable.postgres.journal import ONE_WRITTEN, Close, Hold, Write
 
 _HELD = "key = :key AND fence = :fence AND state = 'running'"
@@ -106,6 +106,7 @@ def begin_run(
     chosen = vars(options or WorkflowOptions()) | {"chosen": options is not None}
     given = chosen | {"key": key, "run": run, "name": name, "input": input_, "now": now}
     connection.execute(_LEAVE_CHILDREN, {"key": key})
+    payloads.use(connection, key, input_)
     connection.execute(_BEGIN_RUN, given)
     connection.execute(_SCHEDULE_RUN, given)
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from durable.errors import WorkflowNotFound
 from durable.model import Entry
+from durable.postgres.payloads import whole, whole_entries
 from durable.postgres.scheduling import entry_of
 from durable.replay import seed_of
 
@@ -40,15 +41,15 @@ def run_of(connection: Connection, workflow_id: str) -> StoredRun:
     if not rows:
         raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
     first = rows[0]
-    history = [Entry(**vars(entry_of(row)) | {"arguments": row.arguments}) for row in rows if row.step is not None]
+    entries = [Entry(**vars(entry_of(row)) | {"arguments": row.arguments}) for row in rows if row.step is not None]
     return StoredRun(
         workflow_id=first.workflow_id,
         name=first.workflow,
         run=first.run,
-        input=first.input,
+        input=whole(connection, first.input),
         began_at=first.began_at,
         outcome=first.outcome,
-        result=first.result,
+        result=whole(connection, first.result),
         seed=first.seed or seed_of(first.workflow_id, first.run, first.began_at),
-        history=history,
+        history=whole_entries(connection, entries),
     )

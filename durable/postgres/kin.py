@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from durable.model import Claim, Member, ParentClose
+from durable.postgres import payloads
 
 _BEGIN_MEMBERS = text("""
 WITH member AS (
@@ -112,6 +113,8 @@ def begin_members(
     if linked:  # a rewound parent begins members again whose former selves have ended
         connection.execute(_FORGET_FORMER, {"ids": [workflow_id for workflow_id, _ in members]})
     begun: int = connection.execute(_BEGIN_MEMBERS, given).scalar_one()
+    if begun:
+        payloads.use_of_new(connection, {workflow_id: member.input for workflow_id, member in members})
     return begun
 
 

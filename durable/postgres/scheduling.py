@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from durable.model import Claim, Entry
+from durable.postgres.payloads import whole_claims
 from durable.postgres.queues import OPENS_IN
 
 UNREADABLE = ""
@@ -218,7 +219,7 @@ def load(connection: Connection, taken: Sequence[Any]) -> list[Claim]:
         runs |= {row.workflow_key: row for row in connection.execute(_RUNS, which)}
         for row in connection.execute(_HISTORY, which):
             histories[row.workflow_key][row.step] = entry_of(row)
-    return [_claim(row, runs[row.key], histories[row.key]) for row in taken]
+    return whole_claims(connection, [_claim(row, runs[row.key], histories[row.key]) for row in taken])
 
 
 def _claim(row: Any, run: Any, history: dict[int, Entry]) -> Claim:

@@ -6,6 +6,7 @@ is wide or cold (inputs, results, history, signals, deliveries) lives beside it.
 """
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -288,3 +289,28 @@ occurrences = Table(
     Index("occurrences_age", "due_at"),
 )
 """Each occurrence of a schedule that was decided on, once; without `workflow_id` it was skipped."""
+
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("holds", ARRAY(Text)),
+    Column("noted_at", time, nullable=False),
+    Index("payloads_noted", "noted_at"),
+    postgresql_with=BATCHED_VACUUM,
+)
+"""What is too long for a row, by the SHA-256 of its text. `holds`: what it refers to itself. `noted_at`: when it was last
+written or found in use."""
+
+payload_uses = Table(
+    "payload_uses",
+    metadata,
+    Column("workflow_key", BigInteger, ForeignKey(OF_WORKFLOW, ondelete="CASCADE"), primary_key=True),
+    Column("hash", Text, ForeignKey("durable.payloads.hash"), primary_key=True),
+    Column("noted_at", time, nullable=False),
+    Index("payload_uses_hash", "hash"),
+    Index("payload_uses_noted", "noted_at"),
+    postgresql_with=BATCHED_VACUUM,
+)
+"""Which workflow's rows refer to what. `noted_at`: when that was written or last found to be so."""

@@ -77,6 +77,11 @@ _COPY = (
         " FROM durable.history h, durable.workflows forked"
         " WHERE workflow_key = :key AND h.run = :run AND step < :step AND forked.workflow_id = :new_id"
     ),
+    text(
+        "INSERT INTO durable.payload_uses (workflow_key, hash, noted_at)"
+        " SELECT forked.key, hash, (SELECT durable.now()) FROM durable.payload_uses, durable.workflows forked"
+        " WHERE workflow_key = :key AND forked.workflow_id = :new_id ON CONFLICT (workflow_key, hash) DO NOTHING"
+    ),
     # A claim of fence 1 is taken to have no history yet.
     text("UPDATE durable.workflows SET fence = 1 WHERE workflow_id = :new_id"),
     text(

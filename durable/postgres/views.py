@@ -1,12 +1,14 @@
 """What is shown of workflows: descriptions, histories, counts. Only reads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from durable.errors import WorkflowNotFound
 from durable.model import Description, Entry, Overview, WorkerRow, WorkflowState
+from durable.payloads import Stored, expand, is_reference, referred_to
+from durable.postgres import payloads
 from durable.postgres.scheduling import IN_LANE, LANES, entry_of
 from durable.replay import MANY_ENTRIES
 from durable.serde import decode
@@ -58,22 +60,33 @@ def describe(connection: Connection, workflow_id: str) -> Description:
     row = connection.execute(_ONE, {"workflow_id": workflow_id}).one_or_none()
     if row is None:
         raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
-    return _description(row)
+    contents = payloads.contents(connection, (row.status, row.result))
+    return _description(row, lambda stored: decode(expand(stored, contents)))
 
 
 def list_workflows(
     connection: Connection, *, prefix: str, states: Sequence[WorkflowState], limit: int, after: str | None
 ) -> list[Description]:
-    """Workflows in the order of their ids, after the id `after`."""
+    """Workflows in the order of their ids, after the id `after`. A large status or result is not read but named."""
     like = prefix.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
     asked = {"prefix": like, "after": after or "", "all": not states, "states": list(states), "most": limit}
-    return [_description(row) for row in connection.execute(_LIST, asked)]
+    rows = connection.execute(_LIST, asked).all()
+    lengths = payloads.lengths(connection, (text for row in rows for text in (row.status, row.result)))
+
+    def named(stored: str) -> Any:
+        if not is_reference(stored):
+            return decode(stored)
+        [hash_] = referred_to(stored)
+        return Stored(hash_, lengths.get(hash_, 0))
+
+    return [_description(row, named) for row in rows]
 
 
 def history(connection: Connection, workflow_id: str) -> list[Entry]:
     """The present run's journal, step by step, arguments included."""
     rows = connection.execute(_HISTORY, {"workflow_id": workflow_id})
-    return [Entry(**(vars(entry_of(row)) | {"arguments": row.arguments})) for row in rows]
+    entries = [Entry(**(vars(entry_of(row)) | {"arguments": row.arguments})) for row in rows]
+    return payloads.whole_entries(connection, entries)
 
 
 def overview(connection: Connection) -> Overview:
@@ -92,14 +105,14 @@ def workers(connection: Connection) -> list[WorkerRow]:
     ]
 
 
-def _description(row: Any) -> Description:
+def _description(row: Any, shown: Callable[[str], Any]) -> Description:
     return Description(
         workflow_id=row.workflow_id,
         name=row.name,
         run=row.run,
         state=row.state,
-        status=_shown(row.status),
-        result=_shown(row.result),
+        status=None if row.status is None else shown(row.status),
+        result=None if row.result is None else shown(row.result),
         error=row.error,
         reason=row.reason or _remark(row),
         created_at=row.created_at,
@@ -116,7 +129,3 @@ def _remark(row: Any) -> str | None:
     if row.history_length > MANY_ENTRIES:
         return f"its history has {row.history_length} entries, all replayed at every wake; use rounds()"
     return None
-
-
-def _shown(stored: str | None) -> Any:
-    return None if stored is None else decode(stored)

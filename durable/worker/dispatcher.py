@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from durable.client import check_workflow_id
 from durable.errors import WorkflowClosed, WorkflowNotFound
 from durable.intake import Ignore, Instruction, Router, SendSignal, SignalWithStart, Unroutable
-from durable.postgres import commands, deliveries
+from durable.postgres import commands, deliveries, payloads
 from durable.postgres.database import Database, is_away
 from durable.postgres.deliveries import Received
 from durable.replay import encode_input
@@ -125,14 +125,17 @@ class Dispatcher:
             case Ignore(reason):
                 return f"ignored: {reason}"
             case SendSignal(workflow_id, name, payload):
-                outgoing = commands.Outgoing(name, encode(payload), key)
+                outgoing = commands.Outgoing(name, self._shortened(encode(payload)), key)
                 try:
                     new = commands.signal(connection, workflow_id, outgoing)
                 except (WorkflowNotFound, WorkflowClosed) as error:
                     return f"ignored: {error}"
             case SignalWithStart(workflow, args, workflow_id, name, payload):
-                outgoing = commands.Outgoing(name, encode(payload), key)
-                input_ = encode_input(args, {})
+                outgoing = commands.Outgoing(name, self._shortened(encode(payload)), key)
+                input_ = self._shortened(encode_input(args, {}))
                 beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
                 new = commands.signal_with_start(connection, beginning, outgoing)
         return f"{name} to {workflow_id}" if new else f"{name} to {workflow_id} counted before"
+
+    def _shortened(self, encoded: str) -> str:
+        return payloads.shorten(self._database, self._database.payloads.fitting(encoded))

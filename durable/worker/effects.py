@@ -46,6 +46,10 @@ class Journal(Protocol):
         """Hold the claim for `hold` seconds more than usual, from now."""
         ...
 
+    def fitting(self, text: str) -> str:
+        """The text itself. Raises `NotSerializable` when it is longer than what is stored."""
+        ...
+
     def keep(self, entry: Entry) -> Entry:
         """Keep an entry for the next commit."""
         ...
@@ -78,7 +82,7 @@ class Effects:
         if command.activity.transactional:
             return self._transact(step, command, entry)
         if entry is None:
-            arguments = encode_input(command.args, command.kwargs)
+            arguments = self._session.fitting(encode_input(command.args, command.kwargs))
             entry = Entry(step, command.kind, command.name, "retrying", self._session.now(), arguments=arguments)
         if entry.state == "started":
             return self._settle(command, entry)
@@ -162,14 +166,15 @@ class Effects:
 
     def _transact(self, step: int, command: CallActivity, entry: Entry | None) -> Entry:
         attempt = (entry.attempt if entry else 0) + 1
-        arguments = encode_input(command.args, command.kwargs)
+        arguments = self._session.fitting(encode_input(command.args, command.kwargs))
         trying = Entry(
             step, command.kind, command.name, "retrying", self._session.now(), arguments=arguments, attempt=attempt
         )
 
         def work(connection: Connection) -> Entry:
             result = command.activity.function(connection, *command.args, **command.kwargs)
-            return replace(trying, state="done", payload=encode(result), at=self._session.now())
+            payload = self._session.fitting(encode(result))
+            return replace(trying, state="done", payload=payload, at=self._session.now())
 
         try:
             with serving(ActivityInfo(*self._key(step), attempt, command.activity.timeout), self._resources):
@@ -182,7 +187,7 @@ class Effects:
 
     def _done(self, entry: Entry, result: Any) -> Entry:
         try:
-            payload = encode(result)
+            payload = self._session.fitting(encode(result))
         except NotSerializable as error:
             return self._failed(entry, "NotSerializable", str(error))
         return self._session.keep(replace(entry, state="done", payload=payload, due_at=None, at=self._session.now()))

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from durable.errors import Suspended
-from durable.model import MAX_WORKFLOW_ID, MEMBER_MARK, AwaitChild, Claim, Entry, Gather, StartChild
+from durable.model import MAX_WORKFLOW_ID, MEMBER_MARK, AwaitChild, Claim, Entry, Gather, Member, StartChild
 from durable.postgres import journal, kin
 from durable.postgres.journal import Disposition, Wait
 from durable.serde import encode
@@ -29,6 +29,10 @@ class Household(Protocol):
 
     def store(self, connection: Connection, entry: Entry, disposition: Disposition | None) -> None:
         """Write an entry with what was kept back; without a disposition go on."""
+        ...
+
+    def members(self, members: Sequence[tuple[str, Member]]) -> list[tuple[str, Member]]:
+        """(workflow id, member) pairs with inputs as they are stored. Raises `NotSerializable`."""
         ...
 
     def end_others(self, workflow_ids: Sequence[str], reason: str) -> None:
@@ -56,7 +60,7 @@ class Family:
                 connection,
                 self._claim,
                 step,
-                [(workflow_id, command.child)],
+                self._household.members([(workflow_id, command.child)]),
                 now,
                 policy=command.on_parent_close,
                 linked=False,
@@ -129,7 +133,9 @@ class Family:
         return answered
 
     def _begin(self, connection: Connection, step: int, command: Gather, now: datetime) -> None:
-        members = [(self._id_of(step, number), member) for number, member in enumerate(command.members)]
+        members = self._household.members(
+            [(self._id_of(step, number), member) for number, member in enumerate(command.members)]
+        )
         missing = 1 if command.race else len(members)
         kin.open_fan(connection, self._claim, step, missing=missing, fail_fast=command.fail_fast)
         kin.begin_members(connection, self._claim, step, members, now, policy="terminate", linked=True)

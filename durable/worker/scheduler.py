@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from durable.errors import Undecodable
 from durable.postgres import commands, schedules
 from durable.postgres.database import Database
+from durable.postgres.payloads import shorten
 from durable.postgres.schedules import StoredSchedule
 from durable.postgres.scheduling import engine_now
 from durable.schedules import decide, decode_plan, workflow_id_of
@@ -35,11 +36,11 @@ def tick(database: Database) -> int:
             schedule = schedules.take_due(connection, seen)
             if schedule is None:
                 return started
-            started += _run_due(connection, schedule)
+            started += _run_due(database, connection, schedule)
         seen.append(schedule.name)
 
 
-def _run_due(connection: Connection, schedule: StoredSchedule) -> int:
+def _run_due(database: Database, connection: Connection, schedule: StoredSchedule) -> int:
     now = engine_now(connection)
     try:
         plan = decode_plan(schedule.plan)
@@ -57,7 +58,8 @@ def _run_due(connection: Connection, schedule: StoredSchedule) -> int:
     for due in decision.run:
         workflow_id = workflow_id_of(schedule.name, due)
         if schedules.record(connection, schedule.name, due, workflow_id):
-            beginning = commands.Beginning(workflow_id, schedule.workflow, schedule.input, plan.options)
+            input_ = shorten(database, schedule.input)
+            beginning = commands.Beginning(workflow_id, schedule.workflow, input_, plan.options)
             commands.start(connection, beginning)
             started += 1
     schedules.write(connection, replace(schedule, decided_until=decision.decided_until, next_at=decision.next_at))

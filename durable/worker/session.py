@@ -7,8 +7,8 @@ soon, `flush_if_older` commits it alone.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar
@@ -37,6 +37,7 @@ from durable.serde import encode
 from durable.worker.effects import Effects
 from durable.worker.family import Family
 from durable.worker.lease import Lease
+from durable.worker.offloading import Offloading
 from durable.worker.orphans import settle_orphans
 from durable.worker.writer import Writer
 
@@ -72,6 +73,9 @@ class Session:
         self._claimed_at = claimed_at
         self._effects = Effects(self, lease, resources)
         self._family = Family(self)
+        self._offloading = Offloading(database, claim)
+        self.fitting = self._offloading.fitting
+        self.members = self._offloading.members
         self._lock = threading.RLock()
         self._kept: dict[int, Entry] = {}
         self._kept_since = 0.0
@@ -89,7 +93,7 @@ class Session:
     def set_status(self, value: str) -> None:
         """Show this with the next commit."""
         with self._lock:
-            self._status = value
+            self._status = self.fitting(value)
 
     def answer(self, step: int, command: Command, entry: Entry | None) -> Entry:
         """Answer a command in place, or suspend."""
@@ -103,15 +107,15 @@ class Session:
             case Sleep():
                 answered = self._sleep(step, command, entry)
             case Receive():
-                answered = self._receive(step, command, entry)
+                answered = self._whole(self._receive(step, command, entry))
             case CallActivity():
                 answered = self._effects.answer(step, command, entry)
             case Gather():
-                answered = self._family.gather(step, command, entry)
+                answered = self._whole(self._family.gather(step, command, entry))
             case StartChild():
                 answered = self._family.start(step, command)
             case AwaitChild():
-                answered = self._family.await_child(step, command, entry)
+                answered = self._whole(self._family.await_child(step, command, entry))
         return answered
 
     def _sleep(self, step: int, command: Sleep, entry: Entry | None) -> Entry:
@@ -165,9 +169,11 @@ class Session:
         if self._stopping.is_set() or self._lost:
             raise Abandoned
 
+        self.fitting(entry.payload or "")
         with self._lock:
             before = [kept for kept in self._with_kept() if kept.step < entry.step]
-            order = Write(self.claim, [*before, entry], self._hold(), self._status)
+            with self._or_lose():
+                order = self._offloading.shortened(Write(self.claim, [*before, entry], self._hold(), self._status))
             self._once("round", lambda at: journal.write_round(at, order, after=entry.step, before=first), single=True)
             self._forget_kept()
 
@@ -244,7 +250,9 @@ class Session:
     def store(self, connection: Connection, entry: Entry, disposition: Disposition | None) -> None:
         """Write an entry with what was kept back, in a transaction under way; without a disposition go on."""
         order = Write(self.claim, self._with_kept(entry), disposition or self._hold(), self._status)
-        journal.write(connection, order)
+        shortened = self._offloading.shortened(order)
+        self._offloading.use(connection, entry)
+        journal.write(connection, shortened)
 
     def end_others(self, workflow_ids: Sequence[str], reason: str) -> None:
         """Terminate workflows that nobody waits for any more, each by itself."""
@@ -272,7 +280,7 @@ class Session:
     def conclude(self, outcome: Outcome) -> Claim | None:
         """Write how the pass ended. Returns the claim of the next run when the workflow continued as new."""
         with self._lock:
-            match outcome:
+            match self._offloading.concluded(outcome):
                 case Waiting():
                     return None
                 case GivenUp():
@@ -298,9 +306,12 @@ class Session:
         self._write([], journal.Pause(reason))
 
     def _end(self, ending: Close) -> None:
-        kept, status = self._with_kept(), self._status
+        with self._or_lose():
+            ending = replace(ending, result=self._offloading.short(ending.result))
+            order = self._offloading.shortened(Write(self.claim, self._with_kept(), ending, self._status))
+        kept, status = order.entries, order.status
         try:
-            self._writer.write(Write(self.claim, kept, ending, status))
+            self._writer.write(order)
             has_children: bool | None = False
         except FenceLost:
             end = endings.end
@@ -315,9 +326,11 @@ class Session:
             settle_orphans(self._database, self.claim.key)
 
     def _continue(self, input_: str) -> Claim:
+        with self._or_lose():
+            short, status = self._offloading.short(input_), self._offloading.short(self._status)
         now = self._once(
             "continue",
-            lambda at: endings.continue_as_new(at, self.claim, input_, status=self._status, hold=CLAIM_HOLD_S),
+            lambda at: endings.continue_as_new(at, self.claim, short, status=status, hold=CLAIM_HOLD_S),
             single=True,
         )
         self._forget_kept()
@@ -346,7 +359,7 @@ class Session:
             order = Write(self.claim, self._with_kept(*entries), disposition, self._status)
             while True:
                 try:
-                    self._writer.write(order)
+                    self._writer.write(self._offloading.shortened(order))
                     break
                 except FenceLost as lost:
                     self._lose(lost)
@@ -358,13 +371,20 @@ class Session:
     def _once(self, label: str, work: Callable[[Connection], T], *, single: bool = False) -> T:
         """One transaction (`single`: one trip, which is one) that may not be repeated blindly: when it fails, only a
         fresh read tells what is true."""
+        opened = self._database.statement(label) if single else self._database.transaction(label)
+        with self._or_lose(), opened as connection:
+            return work(connection)
+
+    @contextmanager
+    def _or_lose(self) -> Iterator[None]:
         try:
-            with self._database.statement(label) if single else self._database.transaction(label) as connection:
-                return work(connection)
-        except FenceLost as lost:
-            self._lose(lost)
-        except SQLAlchemyError as error:
+            yield
+        except (FenceLost, SQLAlchemyError) as error:
             self._lose(error)
+
+    def _whole(self, entry: Entry) -> Entry:
+        with self._or_lose():
+            return self._offloading.whole(entry)
 
     def _lose(self, error: Exception) -> NoReturn:
         self._lost = True

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from durable.client import Client
-from durable.postgres import deadlines, gates, scheduling
+from durable.postgres import deadlines, gates, payload_pruning, scheduling
 from durable.postgres.database import Database
 from durable.postgres.pruning import prune
 from durable.worker.lease import Lease, is_gone
@@ -27,6 +27,10 @@ KEEP = {
     "kept runs": timedelta(0),
     "occurrences": timedelta(days=30),
 }
+
+PAYLOADS_AGE = timedelta(days=1)
+"""How long a large content stays that nobody uses: whoever has written it may still write the row that refers to it."""
+PAYLOADS_BATCH = 100
 
 
 class Upkeep:
@@ -108,6 +112,14 @@ class Upkeep:
                     gone = prune(connection, what, age, most=BATCH)
                 if gone < BATCH:
                     break
+        self._prune_payloads(payload_pruning.review_uses)
+        self._prune_payloads(payload_pruning.forget_unused)
+
+    def _prune_payloads(self, look: Callable[..., int]) -> None:
+        looked_at = 1
+        while looked_at:
+            with self._database.transaction("prune") as connection:
+                looked_at = look(connection, PAYLOADS_AGE, most=PAYLOADS_BATCH)
 
     def _every(self, seconds: float, duty: Callable[[], object]) -> None:
         def tolerant() -> None:

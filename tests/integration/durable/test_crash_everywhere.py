@@ -21,6 +21,7 @@ MOST_PAIRS = sized(1, 700)
 CRASHED_ELSEWHERE = {
     **dict.fromkeys(("suspend", "resume", "rewind", "restart", "fork", "purge"), "test_operator"),
     "schedule": "test_schedules",
+    "payload": "test_payloads",
     "queues": "one statement, which changes nothing but the limit",
     "prune": "batches that depend on nothing",
     "heartbeat": "one statement; without it the lease runs out",

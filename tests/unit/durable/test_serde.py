@@ -102,13 +102,13 @@ def test_a_value_that_contains_itself_is_refused() -> None:
         encode(loop)
 
 
-def test_a_value_that_is_too_large_is_refused_with_its_size() -> None:
-    with pytest.raises(NotSerializable, match="takes 9000002 characters"):
-        encode("x" * 9_000_000)
-
-
 def test_a_field_that_was_removed_is_dropped_and_one_that_was_added_takes_its_default() -> None:
     assert decode('{"$":"data","of":"Point","v":{"x":1,"gone":2}}') == Point(1)
+
+
+def test_a_reference_to_what_is_not_there_is_undecodable_and_names_it() -> None:
+    with pytest.raises(Undecodable, match=f"the content {'0f' * 32} is missing"):
+        decode(f'["a",{{"$":"stored","v":"{"0f" * 32}"}}]')
 
 
 @pytest.mark.parametrize("text", ['{"$":"data","of":"Nobody","v":{}}', '{"$":"new"}', "{", '{"$":"uuid","v":"x"}'])
