@@ -16,7 +16,7 @@ from tests.support.postgres_server import remove, session_folder, session_server
 from tests.support.proxy import FaultProxy
 from tests.support.world import World
 
-_CONTROLLER = "VIGIL_TESTS_CONTROLLER"
+_FOLDER = "VIGIL_TESTS_FOLDER"
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -25,13 +25,13 @@ def _is_worker(config: pytest.Config) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not _is_worker(config):
-        os.environ[_CONTROLLER] = str(os.getpid())  # the workers inherit it
+        os.environ[_FOLDER] = str(session_folder(os.getpid()))  # the workers inherit it
         sweep_abandoned()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not _is_worker(config):
-        remove(session_folder(os.getpid()))
+        remove(Path(os.environ[_FOLDER]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -47,11 +47,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """Makes databases on the session's PostgreSQL, or on the server of `VIGIL_TEST_SERVER` (any from 14)."""
-    if given := os.environ.get("VIGIL_TEST_SERVER"):
-        yield Databases(given)
-        return
-    with session_server(session_folder(int(os.environ[_CONTROLLER]))) as address:
-        yield Databases(address)
+    with ExitStack() as stack:
+        server = os.environ.get("VIGIL_TEST_SERVER") or stack.enter_context(session_server(Path(os.environ[_FOLDER])))
+        databases = Databases(server)
+        stack.callback(databases.close)
+        yield databases
 
 
 @pytest.fixture
