@@ -15,11 +15,12 @@ SECOND = timedelta(seconds=1)
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-def wall_times(expression: str, begin: datetime) -> Iterator[datetime]:
-    """The wall-clock times from `begin` on, naive, in order, that match; raises `ValueError` for a bad expression."""
-    return (
-        moment.replace(tzinfo=None) for moment in heapq.merge(*(_fired(one, begin) for one in _triggers(expression)))
-    )
+def wall_times(expression: str, begin: datetime, *, both: bool = False) -> Iterator[datetime]:
+    """The wall-clock times from `begin` on, naive, in order, that match; raises `ValueError` for a bad expression.
+
+    Of two restricted day fields a day has to match either, or with `both` each."""
+    fired = (_fired(one, begin) for one in _triggers(expression, both))
+    return (moment.replace(tzinfo=None) for moment in heapq.merge(*fired))
 
 
 def end_of_gap(inside: datetime, zone: ZoneInfo) -> datetime:
@@ -51,11 +52,11 @@ def _fired(trigger: CronTrigger, begin: datetime) -> Iterator[datetime]:
 
 
 @lru_cache(maxsize=1000)
-def _triggers(expression: str) -> tuple[CronTrigger, ...]:
+def _triggers(expression: str, both: bool) -> tuple[CronTrigger, ...]:
     try:
         minute, hour, day, month, weekday = expression.split()
         weekdays = _weekdays(weekday)
-        either = not day.startswith("*") and not weekday.startswith("*")
+        either = not both and not day.startswith("*") and not weekday.startswith("*")
         pairs = [(day, "*"), ("*", weekdays)] if either else [(day, weekdays)]
         return tuple(
             CronTrigger(minute=minute, hour=hour, day=one, month=month, day_of_week=other, timezone="UTC")

@@ -79,7 +79,8 @@ class Cron:
     """Occurrences at wall-clock times in an IANA time zone, as crontab writes them: "m h dom mon dow".
 
     Lists, ranges, steps, names (jan, mon) and `last` for the last day of a month are known; Sunday is 0 or 7; when both
-    day fields are restricted, a day that matches either will do. `gap` says what a time means that the clocks skip
+    day fields are restricted, a day that matches either will do, as in crontab, or with `days="both"` one that matches
+    each, as in Celery. `gap` says what a time means that the clocks skip
     (see the module); in an overlap every time runs once, so for "every 15 minutes, always" use `Every`. Each occurrence
     begins up to `jitter` (at most an hour) late, see `delay_of`.
     """
@@ -89,15 +90,18 @@ class Cron:
     gap: Literal["skip", "run_once"] = "run_once"
     catch_up: CatchUp = CatchUp()
     jitter: timedelta = NOTHING
+    days: Literal["either", "both"] = "either"
 
     def __post_init__(self) -> None:
         """Refuse an expression nobody can read or that never comes true, and a zone nobody knows."""
         if self.gap not in ("skip", "run_once"):
             raise ValueError(f"schedule: gap is {self.gap!r}, must be 'skip' or 'run_once'")
+        if self.days not in ("either", "both"):
+            raise ValueError(f"schedule: days is {self.days!r}, must be 'either' or 'both'")
         if not NOTHING <= self.jitter <= HOUR:
             raise ValueError(f"schedule: jitter is {self.jitter}, must be from nothing to an hour")
         zone_named(self.zone)
-        if next(wall_times(self.expression, EPOCH.replace(tzinfo=None)), None) is None:
+        if next(wall_times(self.expression, EPOCH.replace(tzinfo=None), both=self.days == "both"), None) is None:
             raise ValueError(f"cron expression {self.expression!r} never comes true: no such day exists")
 
 
@@ -250,7 +254,8 @@ def _multiples(spec: Every, after: datetime) -> Iterator[datetime]:
 def _in_zone(spec: Cron, after: datetime) -> Iterator[datetime]:
     zone = zone_named(spec.zone)
     last = after
-    for wall in wall_times(spec.expression, after.astimezone(zone).replace(tzinfo=None, fold=0)):
+    begin = after.astimezone(zone).replace(tzinfo=None, fold=0)
+    for wall in wall_times(spec.expression, begin, both=spec.days == "both"):
         moment = wall.replace(tzinfo=zone).astimezone(UTC)  # in an overlap the first one: fold is 0
         if moment.astimezone(zone).replace(tzinfo=None) != wall:
             if spec.gap == "skip":

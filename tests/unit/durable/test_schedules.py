@@ -117,6 +117,20 @@ def test_an_expression_means_what_crontab_means_by_it(expression: str, expected:
     assert times(Cron(expression), "2026-01-01T12:00", len(expected)) == expected
 
 
+def test_with_both_days_restricted_crontab_takes_either_and_celery_only_what_matches_both() -> None:
+    friday_the_13th = "0 9 13 * fri"
+    assert times(Cron(friday_the_13th), "2026-02-01T00:00", 3) == ["02-06 09:00", "02-13 09:00", "02-20 09:00"]
+    assert times(Cron(friday_the_13th, days="both"), "2026-02-01T00:00", 3) == [
+        "02-13 09:00",
+        "03-13 09:00",
+        "11-13 09:00",
+    ]
+    with pytest.raises(ValueError, match="never comes true"):
+        Cron("0 9 30 2 fri", days="both")
+    with pytest.raises(ValueError, match="days is 'any', must be 'either' or 'both'"):
+        Cron(friday_the_13th, days="any")  # type: ignore[arg-type] # what a caller may write all the same
+
+
 @pytest.mark.parametrize(
     ("expression", "complaint"),
     [
