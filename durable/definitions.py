@@ -140,7 +140,7 @@ def activity(
     """
 
     def declared(inner: Callable[..., Any]) -> Activity[..., Any]:
-        return declare(ActivitySpec(inner.__name__, inner, verify, retry, non_retryable, timeout))
+        return Activity(declare(ActivitySpec(inner.__name__, inner, verify, retry, non_retryable, timeout)))
 
     return declared if function is None else declared(function)
 
@@ -148,13 +148,13 @@ def activity(
 def transaction(function: Callable[Concatenate[Any, P], R]) -> Activity[P, R]:
     """Declare a step on our own database: it runs in the transaction of its journal row, in a savepoint, so it happens
     exactly once. Its first parameter is the SQLAlchemy connection; the workflow calls it without."""
-    return declare(ActivitySpec(function.__name__, function, transactional=True))
+    return Activity(declare(ActivitySpec(function.__name__, function, transactional=True)))
 
 
-def declare(spec: ActivitySpec) -> Activity[..., Any]:
-    """The activity of a declaration, known from now on to every worker in this process."""
+def declare(spec: ActivitySpec) -> ActivitySpec:
+    """The declaration itself, known from now on to every worker in this process."""
     _activities[_full_name(spec)] = spec
-    return Activity(spec)
+    return spec
 
 
 _activities: dict[str, ActivitySpec] = {}
