@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks`: us and DBOS in turns on one embedded PostgreSQL with fsync on; see docs/benchmarks.md."""
 
 import argparse
+import logging
 import os
 import platform
 import sys
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+import structlog
 
 from bot.embedded import EmbeddedPostgres
 from durable.postgres import Database
@@ -21,7 +23,7 @@ from tests.benchmarks import alone, experiments, sides
 from tests.benchmarks.databases import Databases
 from tests.benchmarks.environment import NoDbos, dbos_python, dbos_version
 from tests.benchmarks.experiments import Found
-from tests.benchmarks.measures import Measure, spread, times_better
+from tests.benchmarks.measures import Measure, shown, spread, times_better
 from tests.benchmarks.sides import Side, SideFailed
 
 SLEEPERS = 10_000
@@ -90,16 +92,21 @@ class Benchmark:
     def _do(self, side: Side, name: str, experiment: Experiment, when: str) -> None:
         began = time.monotonic()
         try:
-            for measure, value in experiment(side, self._databases).items():
-                self._found[measure][side.name].append(value)
+            found = experiment(side, self._databases)
         except SideFailed as failed:  # what it said stands above; the other figures are worth having all the same
             print(failed, file=sys.stderr)
-        print(f"{when}: {name}, {side.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            return
+        for measure, value in found.items():
+            self._found[measure][side.name].append(value)
+        told = "; ".join(f"{measure.name} {shown(value)}" for measure, value in found.items())
+        took = time.monotonic() - began
+        print(f"{when}, {took:.0f} s: {name}, {side.name}: {told}", file=sys.stderr, flush=True)
 
 
 def main(words: Sequence[str]) -> None:
     """Measure and print medians, spread and ratios."""
     asked = _parser().parse_args(words)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     began = time.monotonic()
     load = os.getloadavg()[0]
     with _server() as url:

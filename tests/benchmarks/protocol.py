@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 STARTED_AT = "BENCH_STARTED_AT"
 """The environment variable with the monotonic time at which the driver started this process."""
-PATIENCE_S = 600.0
+PATIENCE_S = 1800.0
 
 STEPS = 5
 """How many steps the workflow has whose steps are counted."""
