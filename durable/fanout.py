@@ -21,13 +21,19 @@ def call(function: Activity[P, R] | Workflow[P, R], *args: P.args, **kwargs: P.k
     return Member(_member_name(function.spec), input_)
 
 
-def gather(*calls: Member, wait_for_all: bool = False) -> list[Any]:
+def gather(*calls: Member, wait_for_all: bool = False, raise_failed: bool = False) -> list[Any]:
     """Run all calls in parallel, on any worker, and return their results in the order of the calls.
 
     The first failure is raised as `ActivityFailed` and ends the others. With `wait_for_all` every call is waited for,
-    and a failed one stands in the list as its `ActivityFailed`. A thousand calls wake the workflow once.
+    and a failed one stands in the list as its `ActivityFailed`; with `raise_failed` too, the first of these is raised
+    when all have ended, and a rewind runs only those again. A thousand calls wake the workflow once.
     """
-    answers = require_execution("gather").perform(Gather(tuple(calls), fail_fast=not wait_for_all))
+    if raise_failed and not wait_for_all:
+        raise ValueError(
+            "gather: raise_failed says what becomes of failures when all have ended; it needs wait_for_all"
+        )
+    command = Gather(tuple(calls), fail_fast=not wait_for_all, fail_late=raise_failed)
+    answers = require_execution("gather").perform(command)
     return [_answer(answer) for answer in answers]
 
 

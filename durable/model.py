@@ -1,5 +1,6 @@
 """The plain facts of the engine: history entries, commands, signals, and what a worker has claimed."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ WorkflowState = Literal[
 ]
 ParentClose = Literal["abandon", "cancel", "terminate"]
 MAX_WORKFLOW_ID = 256
+_DIGEST = 40
 MEMBER_MARK = "@"
 """Begins the names of workflows that run one activity for a `gather`."""
 
@@ -142,11 +144,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Gather:
-    """The workflow waits for all `members`; with `fail_fast` for the first that fails; with `race` for the first."""
+    """The workflow waits for all `members`; with `fail_fast` for the first that fails; with `race` for the first. With
+    `fail_late` it waits for all and the step then fails if one failed: a rewind runs only those again."""
 
     members: tuple[Member, ...]
     fail_fast: bool = True
     race: bool = False
+    fail_late: bool = False
 
     @property
     def kind(self) -> str:
@@ -181,6 +185,16 @@ class AwaitChild:
     workflow_id: str
     kind = "await"
     name = ""
+
+
+def member_id(workflow_id: str, run: int, step: int, member: int) -> str:
+    """The id of a member or child that nobody named: its parent's, run, step and number; a digest of them where that would
+    be too long."""
+    full = f"{workflow_id}~{run}.{step}.{member}"
+    if len(full) <= MAX_WORKFLOW_ID:
+        return full
+    digest = hashlib.sha256(full.encode()).hexdigest()[:_DIGEST]
+    return f"{full[: MAX_WORKFLOW_ID - _DIGEST - 1]}~{digest}"
 
 
 Command = CallActivity | Sleep | Receive | Patch | Gather | StartChild | AwaitChild

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 from durable.errors import StepNotFound, WorkflowIdTaken, WorkflowNotFound, WrongState
-from durable.model import Started, WorkflowOptions, WorkflowState
+from durable.model import Claim, Started, WorkflowOptions, WorkflowState
 from durable.postgres import commands, endings
 from durable.postgres.commands import Beginning
 from durable.replay import seed_of
@@ -36,7 +36,7 @@ _DUE = text(
 )
 _EXPLAIN = text("UPDATE durable.runs SET reason = :reason, updated_at = :now WHERE workflow_key = :key AND run = :run")
 _FAILED = text(
-    "SELECT step, kind = 'activity' AS settles, step = (SELECT max(step) FROM durable.history"
+    "SELECT step, kind IN ('activity', 'gather') AS settles, step = (SELECT max(step) FROM durable.history"
     " WHERE workflow_key = :key AND run = :run) AS is_last FROM durable.history"
     " WHERE workflow_key = :key AND run = :run AND state = 'failed'"
     " AND step = coalesce(:step, step) ORDER BY step DESC LIMIT 1"
@@ -47,7 +47,8 @@ _UNDO = (
         " AND (step > :step OR (step = :step AND NOT :settles))"
     ),
     text(
-        "UPDATE durable.history SET state = 'started', payload = NULL, attempt = 0, due_at = NULL"
+        "UPDATE durable.history SET state = 'started', attempt = 0, due_at = NULL,"
+        " payload = CASE WHEN kind = 'gather' THEN payload END"
         " WHERE workflow_key = :key AND run = :run AND step = :step"
     ),
     text("DELETE FROM durable.links WHERE parent_key = :key AND run = :run AND step >= :step"),
@@ -68,6 +69,15 @@ _REOPEN = (
         " FROM durable.runs WHERE workflow_key = :key AND run = :run)) WHERE key = :key"
     ),
 )
+_FAILED_CHILDREN = text(
+    "SELECT w.key, w.workflow_id FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run"
+    " WHERE w.workflow_id = ANY(:ids) AND w.state = 'closed' AND r.outcome = 'failed' AND w.name NOT LIKE '@%'"
+    " ORDER BY w.key"
+)
+_AWAIT = text("""
+WITH awaited AS (UPDATE durable.workflows SET awaited = true WHERE key = :child)
+INSERT INTO durable.links (parent_key, run, step, member, child_key) VALUES (:parent, :run, :step, :member, :child)
+""")
 _HAS_STEP = text("SELECT 1 FROM durable.history WHERE workflow_key = :key AND run = :run AND step = :step")
 _COPY = (
     text(
@@ -174,6 +184,17 @@ def rewind(connection: Connection, workflow_id: str, reason: str, step: int | No
         connection.execute(statement, which)
     _explain(connection, held, reason)
     return None if failed is None else int(failed.step)
+
+
+def rewind_members(connection: Connection, claim: Claim, step: int, ids: Sequence[str], *, first: int) -> list[str]:
+    """Rewind those of a rewound gather's members that are workflows of their own and had failed, and let their ends count
+    for it once more, as its members from number `first` on; returns which ones. The others are begun anew."""
+    found = connection.execute(_FAILED_CHILDREN, {"ids": list(ids)}).all()
+    for member, child in enumerate(found, start=first):
+        rewind(connection, child.workflow_id, "its parent was rewound")
+        link = {"parent": claim.key, "run": claim.run, "step": step, "member": member, "child": child.key}
+        connection.execute(_AWAIT, link)
+    return [child.workflow_id for child in found]
 
 
 def restart(connection: Connection, workflow_id: str, new_id: str | None) -> Started:

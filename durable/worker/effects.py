@@ -5,6 +5,7 @@ fails the call is never repeated.
 """
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ LEASE_SHARE = 0.9
 """A call may take this share of what is left of the lease, so that it is over before somebody else may begin it."""
 CRASH_SETTLE_S = 0.5
 """After a crash in the middle of a call, a request that was under way may still take effect for this long."""
+MOST_TRACEBACK = 20_000
+"""Characters of a traceback that are stored."""
 
 
 class Journal(Protocol):
@@ -92,7 +95,7 @@ class Effects:
         """Find out about a call that may have happened."""
         verify = command.activity.verify
         if verify is None and command.activity.retry.delay(entry.attempt) is None:
-            return self._failed(entry, "InDoubt", "it may have happened, and its attempts are used up")
+            return self._failed(entry, InDoubt("it may have happened, and its attempts are used up"))
         if verify is None:
             return self._call(command, entry)
         if entry.due_at is None:
@@ -107,7 +110,7 @@ class Effects:
             reach(f"look.after {command.name}")
         except Exception as error:  # noqa: BLE001 - whatever the look ended with, it must not fall through to the call
             self._look_again(command, entry, error)
-            return self._failed(entry, type(error).__name__, str(error))
+            return self._failed(entry, error)
         if found is None:
             return self._call(command, entry)
         log.info("adopted what had happened", extra=self._extra(entry))
@@ -154,7 +157,7 @@ class Effects:
             self._wait(entry, max(error.settle, LOOK_AGAIN.first), error, real=True)
         delay = command.activity.retry.delay(entry.attempt)
         if isinstance(error, command.activity.non_retryable) or delay is None:
-            return self._failed(entry, type(error).__name__, str(error))
+            return self._failed(entry, error)
         # Without verify a repeat is safe; with it, an unforeseen error leaves open whether the effect happened.
         state = entry.state if command.activity.verify is not None else "retrying"
         self._wait(replace(entry, state=state), delay, error)
@@ -182,19 +185,20 @@ class Effects:
         except Exception as error:  # noqa: BLE001 - as in _call
             delay = command.activity.retry.delay(attempt)
             if isinstance(error, NotSerializable) or delay is None:
-                return self._failed(trying, type(error).__name__, str(error))
+                return self._failed(trying, error)
             self._wait(trying, delay, error)
 
     def _done(self, entry: Entry, result: Any) -> Entry:
         try:
             payload = self._session.fitting(encode(result))
         except NotSerializable as error:
-            return self._failed(entry, "NotSerializable", str(error))
+            return self._failed(entry, error)
         return self._session.keep(replace(entry, state="done", payload=payload, due_at=None, at=self._session.now()))
 
-    def _failed(self, entry: Entry, error: str, message: str) -> Entry:
-        log.warning("%s: %s", error, message, extra=self._extra(entry))
-        payload = encode({"error": error, "message": message[:2000]})
+    def _failed(self, entry: Entry, error: Exception) -> Entry:
+        name, message = type(error).__name__, str(error)
+        log.warning("%s: %s", name, message, extra=self._extra(entry))
+        payload = encode({"error": name, "message": message[:2000], "traceback": _traceback_of(error)})
         return self._session.keep(replace(entry, state="failed", payload=payload, due_at=None, at=self._session.now()))
 
     def _time_for(self, command: CallActivity, entry: Entry) -> float:
@@ -213,3 +217,13 @@ class Effects:
     def _extra(self, entry: Entry) -> dict[str, Any]:
         workflow_id, run, step = self._key(entry.step)
         return {"workflow_id": workflow_id, "run": run, "step": step, "activity": entry.name, "attempt": entry.attempt}
+
+
+def _traceback_of(error: Exception) -> str:
+    """The traceback from where the engine's own frames end. Of a long one the middle is left out."""
+    frame = error.__traceback__
+    while frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith("durable."):
+        frame = frame.tb_next
+    told = "".join(traceback.format_exception(type(error), error, frame))
+    half = MOST_TRACEBACK // 2
+    return told if len(told) <= MOST_TRACEBACK else f"{told[:half]}\n[…]\n{told[-half:]}"

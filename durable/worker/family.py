@@ -1,6 +1,6 @@
 """What a run has to do with other runs: children it starts, members it gathers, ends it waits for."""
 
-import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,13 +9,12 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from durable.errors import Suspended
-from durable.model import MAX_WORKFLOW_ID, MEMBER_MARK, AwaitChild, Claim, Entry, Gather, Member, StartChild
-from durable.postgres import journal, kin
+from durable.model import MEMBER_MARK, AwaitChild, Claim, Entry, Gather, Member, StartChild, member_id
+from durable.postgres import journal, kin, steering
 from durable.postgres.journal import Disposition, Wait
 from durable.serde import encode
 
 T = TypeVar("T")
-DIGEST = 40
 
 
 class Household(Protocol):
@@ -116,15 +115,20 @@ class Family:
             complete = kin.fan_is_complete(connection, self._claim, step)
             now = journal.lock(connection, self._claim)
             begun = entry or Entry(step, command.kind, command.name, "started", now)
+            before = _answers(begun)
             if complete is None:
-                self._begin(connection, step, command, now)
+                self._begin(connection, step, command, now, before)
             if not complete and command.members:
                 self._household.store(connection, begun, Wait(None, listening=True))
                 return None
             rows = kin.results(connection, self._claim, step)
-            done = _collected(begun, command, rows, now)
+            if command.fail_late:
+                done = self._late(step, begun, rows, now, before or [None] * len(rows))
+            else:
+                done = _collected(begun, command, rows, now)
             losers.extend(row.workflow_id for row in rows if row.outcome is None)
-            kin.fold(connection, self._claim, step, [row.key for row in rows if row.name.startswith(MEMBER_MARK)])
+            done_with = [row for row in rows if row.name.startswith(MEMBER_MARK) and row.outcome == "completed"]
+            kin.fold(connection, self._claim, step, [row.key for row in done_with])
             self._household.store(connection, done, None)
             return done
 
@@ -132,21 +136,45 @@ class Family:
         self._household.end_others(losers, "no longer waited for")
         return answered
 
-    def _begin(self, connection: Connection, step: int, command: Gather, now: datetime) -> None:
-        members = self._household.members(
-            [(self._id_of(step, number), member) for number, member in enumerate(command.members)]
-        )
-        missing = 1 if command.race else len(members)
+    def _begin(
+        self, connection: Connection, step: int, command: Gather, now: datetime, before: Sequence[Any] | None
+    ) -> None:
+        """Begin the members; those of a rewound gather that had failed `before`, where a child is rewound as well."""
+        numbers = [number for number in range(len(command.members)) if before is None or "ok" not in before[number]]
+        missing = 1 if command.race else len(numbers)
         kin.open_fan(connection, self._claim, step, missing=missing, fail_fast=command.fail_fast)
-        kin.begin_members(connection, self._claim, step, members, now, policy="terminate", linked=True)
+        members = {self._id_of(step, number): command.members[number] for number in numbers}
+        if before is not None:
+            for again in steering.rewind_members(connection, self._claim, step, list(members), first=len(members)):
+                del members[again]
+        fresh = self._household.members(list(members.items()))
+        kin.begin_members(connection, self._claim, step, fresh, now, policy="terminate", linked=True)
+
+    def _late(self, step: int, begun: Entry, rows: Sequence[Any], now: datetime, before: Sequence[Any]) -> Entry:
+        """One entry of all answers: of the members that ran, and those that a rewind has left as they were `before`."""
+        ran = {row.workflow_id: row for row in rows}
+        members = [ran.get(self._id_of(step, number)) for number in range(len(before))]
+        answers = [_as_json(was) if row is None else _result(row) for was, row in zip(before, members, strict=True)]
+        payload = f"[{','.join(answers)}]"
+        failed = next((row for row in members if row is not None and row.outcome != "completed"), None)
+        if failed is None:
+            return replace(begun, state="done", payload=payload, at=now)
+        failure = encode(_failure(failed.outcome, failed.reason))
+        return replace(begun, state="failed", payload=f'{failure[:-1]},"answers":{payload}}}', at=now)
 
     def _id_of(self, step: int, member: int) -> str:
-        """A member's id: its parent's, run, step and number; a digest of them where that would be too long."""
-        full = f"{self._claim.workflow_id}~{self._claim.run}.{step}.{member}"
-        if len(full) <= MAX_WORKFLOW_ID:
-            return full
-        digest = hashlib.sha256(full.encode()).hexdigest()[:DIGEST]
-        return f"{full[: MAX_WORKFLOW_ID - DIGEST - 1]}~{digest}"
+        return member_id(self._claim.workflow_id, self._claim.run, step, member)
+
+
+def _answers(begun: Entry) -> list[Any] | None:
+    """What the members of a gather had answered before it was rewound, in JSON's own values; None when it was not."""
+    stored = None if begun.payload is None else json.loads(begun.payload)
+    answers: list[Any] | None = stored.get("answers") if isinstance(stored, dict) else None
+    return answers
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _or_suspend(entry: Entry | None) -> Entry:
