@@ -12,6 +12,7 @@ from bot.demo.bot_process import BotProcess, Role
 from bot.demo.standins import StandIns
 from tests.support.chaos import IS_LONG
 from tests.support.database import Databases
+from tests.support.forked_bot import ForkedBotProcess
 from tests.support.postgres_server import remove, session_folder, session_server, sweep_abandoned
 from tests.support.proxy import FaultProxy
 from tests.support.world import World
@@ -81,20 +82,23 @@ def world(_stand_ins: tuple[StandIns, FaultProxy, FaultProxy]) -> World:
 
 
 class StartBot(Protocol):
-    """Starts `python -m bot <role>` on the test's database and waits until it is ready."""
+    """Starts `bot <role>` on the test's database and waits until it is ready."""
 
-    def __call__(self, role: Role = "serve", *, ready: bool = True, **settings: str) -> BotProcess: ...
+    def __call__(
+        self, role: Role = "serve", *, ready: bool = True, forked: bool = True, **settings: str
+    ) -> BotProcess: ...
 
 
 @pytest.fixture
 def start_bot(world: World, database_url: str, tmp_path: Path) -> Iterator[StartBot]:
-    """Starts bots in the test's world; `settings` overrides their environment. All are stopped afterwards."""
+    """Starts bots in the test's world, `forked` ones at once, others as `python -m bot`; `settings` overrides their
+    environment. All are stopped afterwards."""
     with ExitStack() as stack:
 
-        def start(role: Role = "serve", *, ready: bool = True, **settings: str) -> BotProcess:
+        def start(role: Role = "serve", *, ready: bool = True, forked: bool = True, **settings: str) -> BotProcess:
             folder = tmp_path / f"bot-{len(list(tmp_path.iterdir()))}"
             environment = world.settings(database_url) | {"VIGIL_HOME": str(folder / "home")} | settings
-            bot = BotProcess(role, environment, folder)
+            bot = (ForkedBotProcess if forked else BotProcess)(role, environment, folder)
             stack.callback(_stop_and_show, bot)
             bot.start()
             return bot.wait_until_ready() if ready else bot

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, Protocol
 
 from bot.demo import rest
 from bot.demo.waiting import eventually
@@ -17,14 +17,23 @@ _ROOT = Path(__file__).parents[2]
 _READY_WITHIN = 30.0
 
 
+class Child(Protocol):
+    """A process that was started, as `subprocess.Popen` shows it."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
 class BotProcess:
     """`python -m bot <role>` with this environment and nothing else of ours, in an empty folder of its own."""
 
     def __init__(self, role: Role, environment: dict[str, str], folder: Path) -> None:
         self.role = role
         self.url = f"http://127.0.0.1:{environment['PORT']}"
-        self._folder = folder
-        self._environment = {
+        self.folder = folder
+        self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "PYTHONPATH": str(_ROOT),
@@ -33,7 +42,7 @@ class BotProcess:
             **environment,
         }
         self._log = folder / f"{role}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     @property
     def webhook_url(self) -> str:
@@ -57,18 +66,22 @@ class BotProcess:
 
     def start(self) -> "BotProcess":
         """Start it without waiting; what it logs is appended to what it logged before."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the bot itself
-                [sys.executable, "-m", "bot", self.role],
-                cwd=self._folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._process = self.launch(log)
         return self
+
+    def launch(self, log: IO[bytes]) -> Child:
+        """A new process of it that writes to `log`."""
+        return subprocess.Popen(  # noqa: S603 - the bot itself
+            [sys.executable, "-m", "bot", self.role],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def wait_until_ready(self, within: float = _READY_WITHIN) -> "BotProcess":
         """Wait until `/readyz` says 200 (a worker, which serves no HTTP, until it says so in its log)."""
@@ -139,7 +152,7 @@ class BotProcess:
         return lines
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Child:
         if self._process is None:
             raise RuntimeError(f"`bot {self.role}` was not started")
         return self._process

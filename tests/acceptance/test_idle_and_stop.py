@@ -68,7 +68,7 @@ def cpu_seconds(bot: BotProcess) -> float:
 
 @pytest.mark.parametrize("waiting", [0, WAITING])
 def test_an_idle_bot_is_small_and_quiet_however_many_wait(start_bot: StartBot, client: Client, waiting: int) -> None:
-    bot = start_bot(VIGIL_REMINDER_INTERVAL="1h")
+    bot = start_bot(forked=False, VIGIL_REMINDER_INTERVAL="1h")
     let_wait(client, waiting)
     Event().wait(3)  # what the start left to do is done
     before = cpu_seconds(bot)
@@ -82,7 +82,7 @@ def test_an_idle_bot_is_small_and_quiet_however_many_wait(start_bot: StartBot, c
 def test_a_bot_with_a_thousand_waiting_ends_within_five_seconds_of_sigterm(
     world: World, start_bot: StartBot, client: Client
 ) -> None:
-    bot = start_bot(VIGIL_REMINDER_INTERVAL="1h")
+    bot = start_bot(forked=False, VIGIL_REMINDER_INTERVAL="1h")
     let_wait(client, WAITING)
     started = time.monotonic()
     assert bot.terminate(within=20) == 0
