@@ -1,0 +1,55 @@
+"""A worker in a process of its own, for tests that look at one from outside: `python -m tests.support.worker_process`."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from durable import sleep, workflow
+from durable.postgres import Database
+from durable.worker import Worker
+
+SPARE_CONNECTIONS = 6
+POOLS = 2
+LISTENERS = 1
+STOP_WITHIN_S = 20
+
+
+@workflow
+def nap(seconds: float) -> None:
+    """Sleeps once, and that is all."""
+    sleep(seconds)
+
+
+def most_connections(slots: int) -> int:
+    """How many connections a worker of so many slots may have at any time."""
+    return POOLS * (slots + SPARE_CONNECTIONS) + LISTENERS
+
+
+@contextmanager
+def worker_process(url: str, *, slots: int = 8) -> Iterator[psutil.Process]:
+    """A worker that knows `nap`, for as long as the block lasts; ended by SIGTERM."""
+    process = subprocess.Popen([sys.executable, "-m", __name__, url, str(slots)])
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(STOP_WITHIN_S)
+
+
+def main(url: str, slots: int) -> None:
+    """Work until SIGTERM."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # in all threads, so that it waits for `sigwait`
+    database = Database(url, pool_size=slots + SPARE_CONNECTIONS)
+    worker = Worker(database, workflows=[nap], slots=slots)
+    worker.start()
+    signal.sigwait({signal.SIGTERM})
+    worker.stop()
+    database.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
