@@ -123,6 +123,8 @@ class _Sight:
             else:
                 found.append(self._shown(place, node.name, previous, self._fate(run, step)))
                 previous = [found[-1].id]
+            if run is not None and step in run.history and run.history[step].state == "failed":
+                run = None  # what comes after a failure is the hook's, not the chain's
         return found, previous
 
     def _group(
