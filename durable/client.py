@@ -8,13 +8,24 @@ from sqlalchemy import Connection
 
 from durable.definitions import Workflow
 from durable.errors import WrongState
-from durable.model import MAX_WORKFLOW_ID, Description, Entry, Gate, Overview, Started, WorkerRow, WorkflowState
+from durable.model import (
+    MAX_WORKFLOW_ID,
+    Description,
+    Entry,
+    Filter,
+    Gate,
+    Overview,
+    Page,
+    Started,
+    WorkerRow,
+    WorkflowState,
+)
 from durable.payloads import is_reference
-from durable.postgres import cancelling, commands, gates, payloads, steering, views
+from durable.postgres import cancelling, commands, gates, payloads, search, steering, views
 from durable.postgres.commands import Reuse
 from durable.postgres.database import Database
 from durable.replay import encode_input
-from durable.serde import encode
+from durable.serde import decode, encode
 
 P = ParamSpec("P")
 FORBIDDEN_IN_IDS = frozenset("/\\#?")
@@ -167,6 +178,18 @@ class Client:
 
     def _shortened(self, encoded: str) -> str:
         return payloads.shorten(self._database, self._database.payloads.fitting(encoded), timeout=self._timeout)
+
+    def search(self, wanted: Filter = Filter(), *, limit: int = 100, after: str | None = None) -> Page:  # noqa: B008 - frozen
+        """Workflows, the newest first, `limit` at most; go on with the `next` of the page before as `after`. Raises
+        `ValueError` for an `after` that no page gave."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return search.search(connection, wanted, limit=limit, after=after)
+
+    def input(self, workflow_id: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the present run was given, as arguments by position and by name. Raises `WorkflowNotFound`."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            args, kwargs = decode(views.input_of(connection, workflow_id))
+        return tuple(args), kwargs
 
     @contextmanager
     def _writing(self, label: str) -> Iterator[Connection]:

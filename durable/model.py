@@ -1,7 +1,7 @@
 """The plain facts of the engine: history entries, commands, signals, and what a worker has claimed."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -257,6 +257,26 @@ class Description:
     wake_at: datetime | None
     history_length: int
     unread_signals: int
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which workflows are looked for: by the beginning of their id, by names and states (none: all), and by when they
+    were begun, from `created_from` up to and without `created_to`."""
+
+    prefix: str = ""
+    names: Sequence[str] = ()
+    states: Sequence[WorkflowState] = ()
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Workflows, the newest first. `next` is the place from which to go on, None at the end."""
+
+    items: list[Description]
+    next: str | None
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ WITH begun AS (
     FROM (SELECT durable.now() AS now) AS clock
     ON CONFLICT (workflow_id) DO NOTHING RETURNING key, wake_at AS now
 ), first_run AS (
-    INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)
-    SELECT key, 1, :input, now, now, now, :retention FROM begun
+    INSERT INTO durable.runs (workflow_key, run, name, input, created_at, began_at, updated_at, keep_for)
+    SELECT key, 1, :name, :input, now, now, now, :retention FROM begun
 )
 SELECT now FROM begun
 """)

@@ -41,8 +41,8 @@ _END_AND_GO_ON = text(_END_RUN)
 _WAITING = text(_UNREAD_START)
 _LEAVE_CHILDREN = text("UPDATE durable.children SET left_behind = true WHERE parent_key = :key AND NOT left_behind")
 _BEGIN_RUN = text(
-    "INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)"
-    " VALUES (:key, :run, :input, :now, :now, :now, :retention)"
+    "INSERT INTO durable.runs (workflow_key, run, name, input, created_at, began_at, updated_at, keep_for)"
+    " VALUES (:key, :run, :name, :input, :now, :now, :now, :retention)"
 )
 _SCHEDULE_RUN = text(
     "UPDATE durable.workflows SET name = :name, run = :run, state = 'waiting', wake_at = :now, wake_real = false,"

@@ -25,8 +25,9 @@ WITH member AS (
     FROM member ORDER BY member
     ON CONFLICT (workflow_id) DO NOTHING RETURNING key, workflow_id
 ), begun AS (
-    INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at, keep_for)
-    SELECT key, 1, input, :now, :now, :now, make_interval(secs => retention) FROM made JOIN member USING (workflow_id)
+    INSERT INTO durable.runs (workflow_key, run, name, input, created_at, began_at, updated_at, keep_for)
+    SELECT key, 1, name, input, :now, :now, :now, make_interval(secs => retention)
+    FROM made JOIN member USING (workflow_id)
 ), kin AS (
     INSERT INTO durable.children (child_key, parent_key, on_parent_close) SELECT key, :parent, :policy FROM made
 ), linked AS (

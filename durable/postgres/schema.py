@@ -67,7 +67,7 @@ workflows = Table(
     "workflows",
     metadata,
     Column("key", BigInteger, Identity(always=True), primary_key=True),
-    Column("workflow_id", Text, nullable=False, unique=True),
+    Column("workflow_id", Text(collation="C"), nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("run", Integer, nullable=False),
     Column("state", Text, nullable=False),
@@ -98,6 +98,7 @@ workflows = Table(
     ),
     Index("workflows_running", "worker_id", postgresql_where=text("state = 'running'")),
     Index("workflows_parked", "gate", postgresql_where=text("state = 'parked'")),
+    Index("workflows_paused", "key", postgresql_where=text("state = 'paused'")),
     Index(
         "workflows_deadline",
         "deadline_at",
@@ -109,6 +110,9 @@ workflows = Table(
 """The scheduling row. `wake_real`: `wake_at` is due by the real clock, so moving the engine's time shifts it along.
 `listening`: a signal may wake it early. `claimed_until`: a run that writes nothing until then is taken away. `awaited`: a
 parent may wait for its end; `recalled`: a signal-with-start came while it was open. Without both it ends by itself."""
+
+LOOKED_FOR = "name NOT LIKE '@%'"
+"""What people look for: not the members of a gather, which are named after their activity with an @."""
 
 runs = Table(
     "runs",
@@ -127,6 +131,7 @@ runs = Table(
     Column("cancel_reason", Text),
     Column("keep_for", Interval),
     Column("seed", Text),
+    Column("name", Text, nullable=False),
     CheckConstraint("outcome IN ('completed', 'failed', 'terminated', 'cancelled')", name="outcome"),
     Index("runs_ended", "updated_at", postgresql_where=text("outcome IS NOT NULL")),
     Index(
@@ -134,9 +139,21 @@ runs = Table(
         text("((updated_at AT TIME ZONE 'UTC') + keep_for)"),
         postgresql_where=text("outcome IS NOT NULL AND keep_for IS NOT NULL"),
     ),
+    Index("runs_created", "created_at", "workflow_key", postgresql_where=text(LOOKED_FOR)),
+    Index("runs_named", "name", "created_at", "workflow_key", postgresql_where=text(LOOKED_FOR)),
+    Index(
+        "runs_outcome",
+        "outcome",
+        "created_at",
+        "workflow_key",
+        postgresql_where=text(f"outcome IS NOT NULL AND {LOOKED_FOR}"),
+    ),
+    Index("runs_open", "created_at", "workflow_key", postgresql_where=text(f"outcome IS NULL AND {LOOKED_FOR}")),
+    Index("runs_flows", "created_at", "workflow_key", postgresql_where=text(f"name LIKE '%.%' AND {LOOKED_FOR}")),
 )
 """What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
-`began_at` is when the present run began. `seed`: what it draws its chance from, where that is not its own id."""
+`began_at` is when the present run began. `seed`: what it draws its chance from, where that is not its own id. `name`
+and `created_at` are there to be found by."""
 
 history = Table(
     "history",

@@ -13,8 +13,8 @@ from durable.postgres.scheduling import IN_LANE, LANES, entry_of
 from durable.replay import MANY_ENTRIES
 from durable.serde import decode
 
-_DESCRIBE = """
-SELECT w.workflow_id, w.name, w.run, r.status, r.result, r.error, r.reason, r.created_at, r.updated_at, w.wake_at,
+DESCRIBE = """
+SELECT w.key, w.workflow_id, w.name, w.run, r.status, r.result, r.error, r.reason, r.created_at, r.updated_at, w.wake_at,
     w.gate,
     CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated')
          WHEN w.state = 'waiting' AND w.wake_at <= (SELECT durable.now()) THEN 'ready'
@@ -23,19 +23,27 @@ SELECT w.workflow_id, w.name, w.run, r.status, r.result, r.error, r.reason, r.cr
     (SELECT count(*) FROM durable.inbox i WHERE i.workflow_key = w.key AND i.read_at IS NULL) AS unread
 FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run
 """
-_ONE = text(_DESCRIBE + " WHERE w.workflow_id = :workflow_id")
+_ONE = text(DESCRIBE + " WHERE w.workflow_id = :workflow_id")
 _LIST = text(
-    f"SELECT * FROM ({_DESCRIBE} WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after AND w.name NOT LIKE '@%') AS described"  # noqa: S608 - our own text
+    f"SELECT * FROM ({DESCRIBE} WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after AND w.name NOT LIKE '@%') AS described"  # noqa: S608 - our own text
     " WHERE :all OR state = ANY(:states) ORDER BY workflow_id LIMIT :most"
+)
+_INPUT = text(
+    "SELECT input FROM durable.runs r JOIN durable.workflows w ON w.key = r.workflow_key AND w.run = r.run"
+    " WHERE w.workflow_id = :workflow_id"
 )
 _HISTORY = text(
     "SELECT h.step, h.kind, h.name, h.state, h.arguments, h.payload, h.attempt, h.due_at, h.at"
     " FROM durable.history h JOIN durable.workflows w ON h.workflow_key = w.key AND h.run = w.run"
     " WHERE w.workflow_id = :workflow_id ORDER BY h.step"
 )
+# Each count by an index that holds no more than what is counted. An outcome is counted for each run of its own.
 _COUNTS = text("""
-SELECT CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated') ELSE w.state END AS state, count(*) AS many
-FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run GROUP BY 1
+SELECT outcome AS state, count(*) AS many FROM durable.runs WHERE outcome IS NOT NULL AND name NOT LIKE '@%' GROUP BY 1
+UNION ALL SELECT 'waiting', count(*) FROM durable.workflows WHERE state = 'waiting'
+UNION ALL SELECT 'running', count(*) FROM durable.workflows WHERE state = 'running'
+UNION ALL SELECT 'parked', count(*) FROM durable.workflows WHERE state = 'parked'
+UNION ALL SELECT 'paused', count(*) FROM durable.workflows WHERE state = 'paused'
 """)
 _DUE = text(f"""{LANES}
 SELECT coalesce(sum(many), 0) AS due, coalesce(extract(epoch FROM max((SELECT now FROM clock) - oldest)), 0) AS lag
@@ -64,22 +72,34 @@ def describe(connection: Connection, workflow_id: str) -> Description:
     return _description(row, lambda stored: decode(expand(stored, contents)))
 
 
+def input_of(connection: Connection, workflow_id: str) -> str:
+    """The input of the present run, encoded and whole. Raises `WorkflowNotFound`."""
+    stored: str | None = connection.execute(_INPUT, {"workflow_id": workflow_id}).scalar_one_or_none()
+    if stored is None:
+        raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
+    return payloads.whole(connection, stored)
+
+
 def list_workflows(
     connection: Connection, *, prefix: str, states: Sequence[WorkflowState], limit: int, after: str | None
 ) -> list[Description]:
     """Workflows in the order of their ids, after the id `after`. A large status or result is not read but named."""
     like = prefix.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
     asked = {"prefix": like, "after": after or "", "all": not states, "states": list(states), "most": limit}
-    rows = connection.execute(_LIST, asked).all()
+    return named(connection, connection.execute(_LIST, asked).all())
+
+
+def named(connection: Connection, rows: Sequence[Any]) -> list[Description]:
+    """Rows of `DESCRIBE`; a large status or result is not read but named."""
     lengths = payloads.lengths(connection, (text for row in rows for text in (row.status, row.result)))
 
-    def named(stored: str) -> Any:
+    def shown(stored: str) -> Any:
         if not is_reference(stored):
             return decode(stored)
         [hash_] = referred_to(stored)
         return Stored(hash_, lengths.get(hash_, 0))
 
-    return [_description(row, named) for row in rows]
+    return [_description(row, shown) for row in rows]
 
 
 def history(connection: Connection, workflow_id: str) -> list[Entry]:
@@ -91,7 +111,7 @@ def history(connection: Connection, workflow_id: str) -> list[Entry]:
 
 def overview(connection: Connection) -> Overview:
     """The engine at a glance."""
-    counts = {row.state: row.many for row in connection.execute(_COUNTS)}
+    counts = {row.state: row.many for row in connection.execute(_COUNTS) if row.many}
     due = connection.execute(_DUE).one()
     deliveries = connection.execute(_DELIVERIES).one()
     return Overview(counts, int(due.due), float(due.lag), deliveries.received, deliveries.failed)

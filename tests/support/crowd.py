@@ -20,8 +20,8 @@ WITH clock AS MATERIALIZED (SELECT durable.now() AS now), begun AS (
     FROM clock, generate_series(1, :many) AS number
     RETURNING key, wake_at
 ), given AS (
-    INSERT INTO durable.runs (workflow_key, run, input, created_at, began_at, updated_at)
-    SELECT key, 1, '[[3600],{}]', now, now, now FROM begun, clock
+    INSERT INTO durable.runs (workflow_key, run, name, input, created_at, began_at, updated_at)
+    SELECT key, 1, :name, '[[3600],{}]', now, now, now FROM begun, clock
 )
 INSERT INTO durable.history (workflow_key, run, step, kind, name, state, arguments, payload, attempt, due_at, at)
 SELECT key, 1, 1, 'sleep', '', 'started', NULL, 'null', 0, wake_at, now FROM begun, clock
@@ -36,8 +36,8 @@ WITH clock AS MATERIALIZED (SELECT durable.now() AS now), closed AS (
     SELECT key, now - interval '21 days' * (1 - row_number() OVER (ORDER BY key) / CAST(:many + 1 AS float)) AS ended
     FROM closed, clock
 ), outcomes AS (
-    INSERT INTO durable.runs (workflow_key, run, input, outcome, result, created_at, began_at, updated_at)
-    SELECT key, 1, '[[3600],{}]', 'completed', 'null', ended, ended, ended FROM placed
+    INSERT INTO durable.runs (workflow_key, run, name, input, outcome, result, created_at, began_at, updated_at)
+    SELECT key, 1, :name, '[[3600],{}]', 'completed', 'null', ended, ended, ended FROM placed
 ), kin AS (
     INSERT INTO durable.children (child_key, parent_key, on_parent_close)
     SELECT key, key - 1, 'terminate' FROM placed WHERE key % 3 = 0 AND key > (SELECT min(key) FROM placed)

@@ -597,8 +597,8 @@ def test_ended_workflows_are_purged_by_age_and_state_batch_by_batch(
             text(
                 "WITH made AS (INSERT INTO durable.workflows (workflow_id, name, run, state)"
                 " SELECT 'old' || n, 'three', 1, 'closed' FROM generate_series(1, :many) n RETURNING key)"
-                " INSERT INTO durable.runs (workflow_key, run, input, outcome, created_at, began_at, updated_at)"
-                " SELECT key, 1, '[[],{}]', 'completed', durable.now(), durable.now(), durable.now() FROM made"
+                " INSERT INTO durable.runs (workflow_key, run, name, input, outcome, created_at, began_at, updated_at)"
+                " SELECT key, 1, 'three', '[[],{}]', 'completed', durable.now(), durable.now(), durable.now() FROM made"
             ),
             {"many": PURGE_BATCH + 1},
         )
