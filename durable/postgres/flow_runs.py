@@ -22,12 +22,13 @@ SELECT w.key, w.workflow_id, w.name, w.run, r.input, r.created_at, r.reason,
     CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated') ELSE w.state END AS state,
     greatest(r.updated_at, began.at) AS updated_at, began.at IS NOT NULL AS has_begun
 FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run
-CROSS JOIN LATERAL (SELECT max(at) AS at FROM durable.history h WHERE h.workflow_key = w.key AND h.run = w.run) AS began
+CROSS JOIN LATERAL (SELECT max(at) AS at FROM durable.history h
+    WHERE w.state <> 'closed' AND h.workflow_key = w.key AND h.run = w.run) AS began
 """
 _ONE = text(f"{_RUN} WHERE w.workflow_id = :workflow_id AND {IS_FLOW}")
 _PAGE = text(
     f"WITH page AS MATERIALIZED (SELECT key FROM durable.workflows w WHERE {IS_FLOW}"  # noqa: S608 - our own text
-    f" ORDER BY key DESC LIMIT :most OFFSET :skip) {_RUN} WHERE w.key IN (SELECT key FROM page) ORDER BY w.key DESC"
+    f" ORDER BY key DESC LIMIT :most OFFSET :skip) {_RUN} WHERE w.key = ANY(ARRAY(SELECT key FROM page)) ORDER BY w.key DESC"
 )
 _COUNT = text(f"SELECT count(*) FROM durable.workflows w WHERE {IS_FLOW}")  # noqa: S608 - our own text
 _DESCENDANTS = """
@@ -37,7 +38,7 @@ WITH RECURSIVE tree(key) AS (
 )"""
 _PARTS = text(
     f"{_DESCENDANTS.format(of='= :key')} {_RUN}"  # noqa: S608 - our own text
-    " WHERE w.key IN (SELECT key FROM tree)"
+    " WHERE w.key = ANY(ARRAY(SELECT key FROM tree))"
 )
 _HISTORIES = text(
     "SELECT h.workflow_key, h.step, h.kind, h.name, h.state, h.payload, h.attempt, h.due_at, h.at"
@@ -51,7 +52,7 @@ ORDER BY key LIMIT :most FOR UPDATE OF w SKIP LOCKED
 """)  # noqa: S608 - our own text
 _FORGET = text(
     f"{_DESCENDANTS.format(of='= ANY(:keys)')} DELETE FROM durable.workflows"  # noqa: S608 - our own text
-    " WHERE state = 'closed' AND (key = ANY(:keys) OR key IN (SELECT key FROM tree))"
+    " WHERE state = 'closed' AND key = ANY(CAST(:keys AS bigint[]) || ARRAY(SELECT key FROM tree))"
 )
 
 
