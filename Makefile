@@ -3,9 +3,10 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 STAMP := .venv/.synced
 ARGS ?=
+MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test chaos lint format mutants bench
+.PHONY: help setup demo run test chaos lint format mutants bench soak
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,3 +44,6 @@ mutants: setup ## Plant ten bugs, one after the other: each has to turn a test r
 
 bench: $(STAMP) ## The engine beside DBOS on one PostgreSQL, about 4 minutes (ARGS="--long", "--rounds 5", "--without-dbos")
 	@$(PYTHON) -m tests.benchmarks $(ARGS)
+
+soak: $(STAMP) ## A steady load for an hour (MINUTES=10 for less): what should stay flat, as a table, a CSV and a picture
+	@$(PYTHON) -m tests.soak --minutes $(MINUTES) $(ARGS)

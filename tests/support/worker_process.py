@@ -1,6 +1,5 @@
 """A worker in a process of its own, for tests that look at one from outside: `python -m tests.support.worker_process`."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 
 import psutil
 
+from bot.stopping import Stopping
 from durable import sleep, workflow
 from durable.postgres import Database
 from durable.worker import Worker
@@ -42,11 +42,11 @@ def worker_process(url: str, *, slots: int = 8) -> Iterator[psutil.Process]:
 
 def main(url: str, slots: int) -> None:
     """Work until SIGTERM."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # in all threads, so that it waits for `sigwait`
+    stopping = Stopping()
     database = Database(url, pool_size=slots + SPARE_CONNECTIONS)
     worker = Worker(database, workflows=[nap], slots=slots)
     worker.start()
-    signal.sigwait({signal.SIGTERM})
+    stopping.wait()
     worker.stop()
     database.close()
 
