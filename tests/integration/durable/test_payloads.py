@@ -39,10 +39,10 @@ from durable.schedules import Every
 from durable.serde import encode
 from durable.testing import InlineWorker, advance
 from durable.worker import Worker
-from tests.integration.durable.crash_programs import PROGRAMS, Program
-from tests.integration.durable.crash_stage import Stage
-from tests.support.chaos import sized
-from tests.support.database import Databases
+from durable.worker.lease import Lease
+from durable.worker.upkeep import Upkeep
+from tests.integration.durable.crash_stage import Crash, Fate
+from tests.support.chaos import Figure, sized
 
 Inline = Callable[..., InlineWorker]
 OFFLOAD_OVER = 1_000
@@ -567,10 +567,6 @@ def test_what_is_larger_than_anything_stored_is_refused_with_path_and_size(inlin
 # --- crashes ---------------------------------------------------------------------------------------------------------
 
 
-class Crash(BaseException):
-    """The process dies here."""
-
-
 @pytest.mark.parametrize("point", ["commit.before payload", "commit.after payload"])
 def test_a_crash_between_the_content_and_the_row_leaves_nothing_broken(
     inline: Inline, database: Database, point: str
@@ -599,25 +595,66 @@ def test_a_crash_between_the_content_and_the_row_leaves_nothing_broken(
     assert encode([[large("x")], {}]) not in stored(database)
 
 
-@pytest.fixture(scope="module")
-def tiny_rows(databases: Databases) -> Iterator[Stage]:
-    """A stage where whatever is longer than a reference goes beside the rows."""
-    with databases.migrated() as url:
-        database = Database(url, payloads=Payloads(offload_over=100))
-        stage = Stage(database)
-        yield stage
-        stage.close()
-        database.close()
+@transaction
+def copy(_connection: Connection, picture: str) -> str:
+    return picture
+
+
+@workflow
+def everything_large(picture: str, pictures: list[str]) -> list[str]:
+    set_status(large("status"))
+    pictures += [copy(picture), draw("z")]
+    heard = receive("picture", timeout=60)
+    if heard is not None:
+        pictures.append(heard.payload)
+    pictures += gather(call(copy, large("copy")), call(drawing, large("child")))
+    pictures.append(start_child(drawing, large("other child")).result())
+    for round_ in rounds(large("round")):
+        sleep(60)
+        pictures.append(round_.value)
+        if round_.number == 2:
+            break
+        round_.value = large("next")
+    if heard is not None:
+        continue_as_new(large("again"), pictures)
+    return pictures
+
+
+def live_through(database: Database, workflow_id: str, *deaths: int) -> list[list[str]]:
+    """Live `everything_large` to its end, dying at these points; returns the points of each life."""
+    fate = Fate(deaths)
+    injection.install(fate)
+    while True:
+        with database.transaction("test") as connection:
+            connection.execute(text("UPDATE durable.workers SET lease_until = clock_timestamp()"))
+        try:
+            worker = InlineWorker(database, workflows=[everything_large, drawing], guard=False)
+            worker.take_over()
+            worker.client.signal_with_start(
+                everything_large, large("x"), [], workflow_id=workflow_id, signal="picture", payload=large("y"), key="1"
+            )
+            worker.run_for(timedelta(minutes=10))
+            worker.close()
+        except Crash:
+            continue
+        injection.install(None)
+        return fate.lives
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_wherever_it_crashes_with_values_beside_the_rows_the_end_is_the_same(
-    tiny_rows: Stage, program: Program
-) -> None:
-    [points] = tiny_rows.play(program, "crash-free")
-    expected = tiny_rows.story("crash-free")
-    offloading = [number for number, point in enumerate(points, start=1) if point.endswith(" payload")]
-    for first in offloading[:: sized(8, 1)]:
-        tiny_rows.play(program, f"crashed({first})", first)
-        assert tiny_rows.story(f"crashed({first})") == expected, (first, points[first - 1])
+def test_wherever_it_crashes_large_values_come_to_the_same_end(database: Database, record_property: Figure) -> None:
+    client = Client(database)
+    [points] = live_through(database, "crash-free")
+    expected = client.describe("crash-free").result
+    assert [len(picture) > OFFLOAD_OVER for picture in expected] == [True] * 13
+    assert max(map(len, texts_in_rows(database))) < OFFLOAD_OVER
+    for first in range(1, len(points) + 1, sized(29, 1)):
+        live_through(database, f"crashed at {first}", first)
+        assert client.describe(f"crashed at {first}").result == expected, points[first - 1]
+    upkeep = Upkeep(database, Lease(database, 1.0), lambda: None)
+    for _ in range(2):
+        advance(database, timedelta(days=2))
+        upkeep.prune()
+    assert client.describe("crashed at 1").result == expected
+    assert set(map(hash_of, stored(database))) == set().union(*map(referred_to, texts_in_rows(database)))
+    record_property("points", len(points))
