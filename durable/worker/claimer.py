@@ -1,6 +1,7 @@
 """The thread that takes what is due: it sleeps until the earliest timer, a hint or a free slot, whichever is first."""
 
 import logging
+import math
 import threading
 import time
 
@@ -10,7 +11,6 @@ from durable.worker.runner import Runner
 from durable.worker.taking import Taking
 
 log = logging.getLogger(__name__)
-POLL_S = 1.0
 LEAST_S = 0.001
 HELD_BY_OTHERS_S = 0.1
 BACKLOG_S = 0.05
@@ -19,9 +19,10 @@ TROUBLED_S = 0.5
 
 
 class Claimer:
-    """Claims what `taking` takes, never more than the runner has free slots."""
+    """Claims what `taking` takes, never more than the runner has free slots; looks at least every `poll` seconds."""
 
-    def __init__(self, taking: Taking, lease: Lease, runner: Runner) -> None:
+    def __init__(self, taking: Taking, lease: Lease, runner: Runner, poll: float) -> None:
+        self._poll = poll
         self._taking = taking
         self._lease = lease
         self._runner = runner
@@ -30,6 +31,7 @@ class Claimer:
         self._more = False
         self._is_full = False
         self._hinted = False
+        self._looks_at = math.inf
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._claim_until_stopped, name="durable-claim", daemon=True)
@@ -49,9 +51,10 @@ class Claimer:
         self._hinted = True
         self._wake.set()
 
-    def slot_is_free(self) -> None:
-        """Go on claiming, if that had to stop because no slot was free."""
-        if self._is_full:
+    def slot_is_free(self, due_in: float | None) -> None:
+        """Go on claiming, if that had to stop because no slot was free, and look by the time (in seconds) at which the
+        run that left makes something due: itself, its members, its parent. None: nothing."""
+        if self._is_full or (due_in is not None and time.monotonic() + due_in < self._looks_at):
             self._wake.set()
 
     def _claim_due(self, outlook: Outlook) -> int:
@@ -68,28 +71,30 @@ class Claimer:
 
     def _claim_until_stopped(self) -> None:
         while not self._stopping:
+            self._looks_at = math.inf
             self._wake.clear()
             try:
                 pause = self._claim_or_wait()
             except Exception as error:  # noqa: BLE001 - this thread must outlive whatever goes wrong
                 log.warning("cannot claim: %s: %s", type(error).__name__, error)
                 pause = TROUBLED_S
+            self._looks_at = time.monotonic() + pause
             if not self._stopping and pause > 0:
                 self._wake.wait(pause)
 
     def _claim_or_wait(self) -> float:
         """Claim what is due; returns the seconds to wait at most. Idle it costs one small query a poll."""
         if not self._may_claim():
-            return POLL_S
+            return self._poll
         backlog = self._more and time.monotonic() < self._looked_at + BACKLOG_S
         hinted, self._hinted, self._more = self._hinted, False, False
         if (backlog or hinted) and self._claim_due(self._outlook) and backlog:
             return 0.0
         if not self._may_claim():
-            return POLL_S
+            return self._poll
         due_in = self._look().due_in
         if due_in is None or due_in > 0:
-            return POLL_S if due_in is None else min(max(due_in, LEAST_S), POLL_S)
+            return self._poll if due_in is None else min(max(due_in, LEAST_S), self._poll)
         return 0.0 if self._claim_due(self._outlook) else HELD_BY_OTHERS_S
 
     def _may_claim(self) -> bool:

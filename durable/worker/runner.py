@@ -23,7 +23,8 @@ LINGER_CHECK_S = 0.025
 
 
 class Runner:
-    """The slots of one worker. `on_free` is called whenever a slot becomes free."""
+    """The slots of one worker. `on_free` is called whenever a slot becomes free, with the seconds until something is due
+    because of the run that had it (None: nothing is)."""
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class Runner:
         workflows: Mapping[str, Workflow[..., Any]],
         resources: Mapping[type, Any],
         slots: int,
-        on_free: Callable[[], None] = lambda: None,
+        on_free: Callable[[float | None], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._writer = Writer(database)
@@ -64,8 +65,9 @@ class Runner:
         name = f"durable-{claim.workflow_id}"
         threading.Thread(target=self._run_in_slot, args=(claim, claimed_at), name=name, daemon=True).start()
 
-    def run(self, claim: Claim, claimed_at: float) -> None:
-        """Run a claim, and the runs it continues as, to the point where it waits or ends."""
+    def run(self, claim: Claim, claimed_at: float) -> float | None:
+        """Run a claim, and the runs it continues as, to the point where it waits or ends. Returns the seconds until
+        something is due because of it; None when nothing is."""
         following: Claim | None = claim
         while following is not None:
             claim, session = following, self._session(following, claimed_at)
@@ -80,6 +82,7 @@ class Runner:
             finally:
                 with self._changed:
                     self._sessions.discard(session)
+        return session.due_in
 
     def stop(self, grace: float) -> bool:
         """Begin nothing new; runs give up at their next verb, calls under way get `grace` seconds. True: all ended."""
@@ -108,15 +111,16 @@ class Runner:
         return session.conclude(replay.run(workflow, claim.input, one_pass))
 
     def _run_in_slot(self, claim: Claim, claimed_at: float) -> None:
+        due_in: float | None = 0.0
         try:
-            self.run(claim, claimed_at)
+            due_in = self.run(claim, claimed_at)
         except Exception:
             log.exception("the engine failed on a run", extra={"workflow_id": claim.workflow_id})
         finally:
             with self._changed:
                 self._busy -= 1
                 self._changed.notify_all()
-            self._on_free()
+            self._on_free(due_in)
 
     def _release(self, claim: Claim) -> None:
         try:

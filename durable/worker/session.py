@@ -81,6 +81,8 @@ class Session:
         self._kept_since = 0.0
         self._status: str | None = None
         self._lost = False
+        self.due_in: float | None = 0.0
+        """Seconds until something may be due because of this run (itself, its members, its parent); None: nothing."""
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -131,6 +133,7 @@ class Session:
             started = entry or Entry(step, command.kind, command.name, "started", now, due_at=_deadline(command, now))
             if found is None and (started.due_at is None or started.due_at > now):
                 self.store(connection, started, Wait(started.due_at, listening=True))
+                self._will_be_due(started.due_at)
                 return None
             payload = "null"
             if found is not None:
@@ -197,6 +200,8 @@ class Session:
     def suspend(self, entry: Entry, disposition: Disposition) -> NoReturn:
         """Commit an entry and give the thread back."""
         self._write([entry], disposition)
+        if isinstance(disposition, Wait):
+            self._will_be_due(disposition.wake_at)
         raise Suspended
 
     def park(self, entry: Entry, gate: str, reason: str) -> NoReturn:
@@ -313,6 +318,7 @@ class Session:
         try:
             self._writer.write(order)
             has_children: bool | None = False
+            self.due_in = None
         except FenceLost:
             end = endings.end
             has_children = self._once("complete", lambda at: end(at, self.claim, kept, ending, status), single=True)
@@ -342,6 +348,9 @@ class Session:
                 self.flush()
             except Abandoned:
                 return
+
+    def _will_be_due(self, at: datetime | None) -> None:
+        self.due_in = None if at is None else (at - self.now()).total_seconds()
 
     def _hold(self, more: float = 0.0) -> Hold:
         return Hold(CLAIM_HOLD_S + more)

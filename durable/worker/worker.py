@@ -30,10 +30,11 @@ class Worker:
 
     `resources` are what activities get by `resource(…)`, by class. `slots` bounds the runs at one time, `lease` is in
     seconds. The database's pool needs `slots` + 6 connections for none to wait. It serves the given `queues` (None:
-    all), and of workflows pinned to a version those of `version`.
+    all), and of workflows pinned to a version those of `version`. At least every `poll` seconds it looks for what other
+    processes made due and no hint told it of.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, each with a default
         self,
         database: Database,
         *,
@@ -44,6 +45,7 @@ class Worker:
         lease: float = 5.0,
         queues: Sequence[str] | None = None,
         version: str | None = None,
+        poll: float = 1.0,
     ) -> None:
         by_name = runnable(workflows)
         self._database = database
@@ -51,7 +53,7 @@ class Worker:
         self._notifier = Notifier(database)
         self._runner = Runner(database, self._lease, by_name, resources or {}, slots, on_free=self._slot_is_free)
         taking = Taking(database, self._lease, Serves(sorted(by_name), queues, version))
-        self._claimer = Claimer(taking, self._lease, self._runner)
+        self._claimer = Claimer(taking, self._lease, self._runner, poll)
         self._dispatcher = Dispatcher(database, routes or {}, on_due=self._something_is_due)
         self._listener = Listener(database, self.wake)
         self._upkeep = Upkeep(database, self._lease, self._something_is_due)
@@ -106,8 +108,8 @@ class Worker:
         self._claimer.wake()
         self._dispatcher.wake()
 
-    def _slot_is_free(self) -> None:
-        self._claimer.slot_is_free()
+    def _slot_is_free(self, due_in: float | None) -> None:
+        self._claimer.slot_is_free(due_in)
 
     def _something_is_due(self) -> None:
         self.wake()

@@ -102,10 +102,9 @@ def test_many_workflows_run_on_two_workers_each_once(database: Database, working
 
 
 def test_a_start_in_another_process_wakes_a_worker_by_a_hint_and_not_by_its_poll(
-    database: Database, working: Working, monkeypatch: pytest.MonkeyPatch
+    database: Database, working: Working
 ) -> None:
-    monkeypatch.setattr("durable.worker.claimer.POLL_S", 600.0)
-    working(brief)
+    working(brief, poll=600.0)
     other = Worker(database, workflows=[patient])
     other._notifier.start()
     client = Client(database, hint=other.hint)
