@@ -44,9 +44,10 @@ class Payloads:
         if not 0 < self.most <= MOST_EVER:
             raise ValueError(f"Payloads: most is {self.most}, must be from 1 to {MOST_EVER}")
 
-    def stays(self, text: str) -> bool:
-        """Whether the text is short enough for the row it belongs to."""
-        return len(text) <= (self.most if self.offload_over is None else self.offload_over)
+    @property
+    def inline(self) -> int:
+        """How long a text may be that stays in the row it belongs to."""
+        return self.most if self.offload_over is None else self.offload_over
 
     def fitting(self, text: str) -> str:
         """The text itself. Raises `NotSerializable` that names the culprit when it is longer than `most`."""
@@ -78,17 +79,20 @@ def is_reference(text: str) -> bool:
     return len(text) == REFERENCE_LENGTH and _REFERENCE.fullmatch(text) is not None
 
 
-def referred_to(text: str | None) -> frozenset[str]:
+def refers(text: str | None) -> bool:
+    """Whether a text holds a reference."""
+    return text is not None and len(text) >= REFERENCE_LENGTH and _MARK in text
+
+
+def referred_to(text: str) -> frozenset[str]:
     """The hashes of all contents that a text refers to."""
-    if text is None or len(text) < REFERENCE_LENGTH or _MARK not in text:
-        return frozenset()
-    return frozenset(_REFERENCE.findall(text))
+    return frozenset(_REFERENCE.findall(text)) if refers(text) else frozenset()
 
 
 def expand(text: str, contents: Mapping[str, str]) -> str:
     """The text with each reference replaced by its content, in which references are replaced too. One whose content is
     not given stays."""
-    if len(text) < REFERENCE_LENGTH or _MARK not in text:
+    if not refers(text):
         return text
     return _REFERENCE.sub(
         lambda found: expand(contents[found[1]], contents) if found[1] in contents else found[0], text

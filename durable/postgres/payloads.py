@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 
 from durable.model import Claim, Entry
-from durable.payloads import expand, hash_of, is_reference, reference_to, referred_to
+from durable.payloads import expand, hash_of, is_reference, reference_to, referred_to, refers
 from durable.postgres.database import Database
 
 S = TypeVar("S", str, str | None)
@@ -95,13 +95,14 @@ def offload(
 
 def shorten(database: Database, text: str, *, timeout: float | None = None) -> str:
     """A text as it goes into a row that is not there yet: itself, or the reference to it."""
-    return text if database.payloads.stays(text) else offload(database, [text], timeout=timeout).get(text, text)
+    if len(text) <= database.payloads.inline:
+        return text
+    return offload(database, [text], timeout=timeout).get(text, text)
 
 
 def use(connection: Connection, workflow: int, *texts: str | None) -> None:
     """Note what these texts of a workflow refer to, in the transaction that writes them."""
-    hashes = sorted(frozenset().union(*map(referred_to, texts)))
-    if hashes:
+    if hashes := _hashes(texts):
         connection.execute(_USE, {"workflow": workflow, "hashes": hashes})
 
 
@@ -125,7 +126,7 @@ def whole_entries(connection: Connection, entries: Sequence[Entry]) -> list[Entr
 
 def whole_claims(connection: Connection, claims: Sequence[Claim]) -> list[Claim]:
     """Claims with what their inputs and histories refer to, in one query, and none where they refer to nothing."""
-    found = contents(connection, (text for claim in claims for text in _texts_of(claim)))
+    found = contents(connection, [text for claim in claims for text in _texts_of(claim)])
     if not found:
         return list(claims)
     return [
@@ -140,24 +141,25 @@ def whole_claims(connection: Connection, claims: Sequence[Claim]) -> list[Claim]
 
 def lengths(connection: Connection, texts: Iterable[str | None]) -> dict[str, int]:
     """How long the contents are that these texts refer to, by hash. No content is read."""
-    hashes = _hashes(texts)
-    return {row.hash: row.length for row in connection.execute(_LENGTHS, {"hashes": hashes})} if hashes else {}
+    if hashes := _hashes(texts):
+        return {row.hash: row.length for row in connection.execute(_LENGTHS, {"hashes": hashes})}
+    return {}
 
 
 def contents(connection: Connection, texts: Iterable[str | None]) -> dict[str, str]:
     """The contents that these texts refer to, and those that these refer to, by hash."""
-    hashes = _hashes(texts)
-    return {row.hash: row.content for row in connection.execute(_CONTENTS, {"hashes": hashes})} if hashes else {}
+    if hashes := _hashes(texts):
+        return {row.hash: row.content for row in connection.execute(_CONTENTS, {"hashes": hashes})}
+    return {}
 
 
 def _hashes(texts: Iterable[str | None]) -> list[str]:
-    return sorted({hash_ for text in texts for hash_ in referred_to(text)})
+    referring = [text for text in texts if text is not None and refers(text)]
+    return sorted(frozenset().union(*map(referred_to, referring))) if referring else []
 
 
-def _texts_of(claim: Claim) -> Iterator[str | None]:
-    yield claim.input
-    for entry in claim.history.values():
-        yield entry.payload
+def _texts_of(claim: Claim) -> list[str | None]:
+    return [claim.input, *(entry.payload for entry in claim.history.values())]
 
 
 def _expanded(entry: Entry, contents: Mapping[str, str]) -> Entry:

@@ -1,6 +1,6 @@
 """What one run writes, kept to what fits into rows: its large texts are committed by themselves, and named in its rows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from durable.errors import NotSerializable
 from durable.model import Claim, Entry, Member
-from durable.payloads import referred_to
+from durable.payloads import refers
 from durable.postgres import payloads
 from durable.postgres.database import Database
 from durable.postgres.journal import Write
@@ -23,6 +23,7 @@ class Offloading:
     def __init__(self, database: Database, claim: Claim) -> None:
         self._database = database
         self._workflow = claim.key
+        self._inline = database.payloads.inline
         self._known: set[str] = set()
 
     def fitting(self, text: str) -> str:
@@ -45,9 +46,10 @@ class Offloading:
 
     def shortened(self, order: Write) -> Write:
         """A write with entries and status as they go into rows. Where no text is long this costs a comparison for each."""
-        references = self._references(_texts_of(order))
-        if not references:
+        if not self._is_large(order):
             return order
+        texts = [text for entry in order.entries for text in (entry.payload, entry.arguments)]
+        references = self._references(text for text in (*texts, order.status) if text is not None)
 
         def short(text: str | None) -> str | None:
             return None if text is None else references.get(text, text)
@@ -71,7 +73,7 @@ class Offloading:
 
     def whole(self, entry: Entry) -> Entry:
         """An entry with what it refers to."""
-        if not referred_to(entry.payload):
+        if not refers(entry.payload):
             return entry
         with self._database.reading() as connection:
             return payloads.whole_entries(connection, [entry])[0]
@@ -79,12 +81,13 @@ class Offloading:
     def _references(self, texts: Iterable[str]) -> Mapping[str, str]:
         return payloads.offload(self._database, texts, workflow=self._workflow, known=self._known)
 
-
-def _texts_of(order: Write) -> Iterator[str]:
-    for entry in order.entries:
-        if entry.payload is not None:
-            yield entry.payload
-        if entry.arguments is not None:
-            yield entry.arguments
-    if order.status is not None:
-        yield order.status
+    def _is_large(self, order: Write) -> bool:
+        most = self._inline
+        if order.status is not None and len(order.status) > most:
+            return True
+        for entry in order.entries:
+            if entry.payload is not None and len(entry.payload) > most:
+                return True
+            if entry.arguments is not None and len(entry.arguments) > most:
+                return True
+        return False

@@ -111,10 +111,9 @@ def test_only_a_whole_text_is_a_reference() -> None:
     assert not any(map(is_reference, (f"[{LOOKS_LIKE}]", LOOKS_LIKE.replace("$", "€"), encode(LOOKS_LIKE), "null")))
 
 
-def test_what_is_short_enough_stays_and_what_is_longer_goes() -> None:
-    payloads = Payloads(offload_over=100, most=1000)
-    assert [payloads.stays("x" * length) for length in (100, 101)] == [True, False]
-    assert [Payloads(offload_over=None, most=1000).stays("x" * length) for length in (1000, 1001)] == [True, False]
+def test_a_text_stays_in_its_row_up_to_the_one_limit_or_the_other() -> None:
+    assert Payloads(offload_over=100, most=1000).inline == 100
+    assert Payloads(offload_over=None, most=1000).inline == 1000
 
 
 @serializable
