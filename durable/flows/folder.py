@@ -60,7 +60,8 @@ def load(folder: Path) -> Flows:
     for spot, flow in found.values():
         _check_periodic_payload(spot, flow)
     if problems:
-        raise FlowErrors(tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))))
+        once = dict.fromkeys(problems)
+        raise FlowErrors(tuple(sorted(once, key=lambda problem: (problem.file, problem.line))))
     return Flows({name: flow for name, (_, flow) in sorted(found.items())}, tasks)
 
 

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from typing import Any
 
 from durable.flows.definition import Flow, crontab_of, flow_of, retry_of, seconds, tasks_in
 from durable.flows.document import Spot
@@ -176,7 +177,9 @@ def _is_crontab(spot: Spot) -> bool:
 
 def _check_interval(spot: Spot) -> None:
     """Director takes a number in quotes for one."""
-    given = spot.plain()
+    given, is_plain = _plain(spot)
+    if not is_plain:
+        return
     try:
         interval = math.nan if isinstance(given, bool) else float(given)
         Every(timedelta(seconds=interval))
@@ -204,7 +207,9 @@ def _check_retention(retention: Spot) -> None:
 
 
 def _check_length(spot: Spot, most: float) -> None:
-    given = spot.plain()
+    given, is_plain = _plain(spot)
+    if not is_plain:
+        return
     try:
         if isinstance(given, bool) or given is None or not 0 < seconds(given) <= most:
             spot.refuse(f"{spot.shown} is not allowed; allowed: more than 0 and at most {most:g} seconds")
@@ -213,11 +218,17 @@ def _check_length(spot: Spot, most: float) -> None:
 
 
 def _check_number(spot: Spot, least: int, most: int, *, whole: bool = False) -> None:
-    given = spot.plain()
+    given, is_plain = _plain(spot)
     fits = isinstance(given, int if whole else int | float) and not isinstance(given, bool) and least <= given <= most
-    if not fits:
+    if is_plain and not fits:
         kind = "a whole number" if whole else "a number"
         spot.refuse(f"{spot.shown} is not allowed; allowed: {kind} from {least} to {most}")
+
+
+def _plain(spot: Spot) -> tuple[Any, bool]:
+    """The value, and whether it has one in JSON; what is wrong with it is noted then."""
+    before = len(spot.problems)
+    return spot.plain(), len(spot.problems) == before
 
 
 def _some(names: Sequence[str]) -> str:

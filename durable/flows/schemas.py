@@ -39,8 +39,7 @@ def read_schema(folder: Path, spot: Spot) -> dict[str, Any] | None:
         return None
     problem = _unusable(path)
     if isinstance(problem, Problem):
-        if problem not in spot.problems:
-            spot.problems.append(problem)
+        spot.problems.append(problem)
         return None
     return problem
 
