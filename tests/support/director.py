@@ -85,7 +85,7 @@ def _install() -> None:
         "--no-build",
         "--require-hashes",
         "--target",
-        _UNPACKED,
+        str(_UNPACKED),
         "--requirements",
         "-",
     ]

@@ -64,7 +64,8 @@ def is_usable(flow: Any) -> bool:
     """Whether what was read can be stored, and be run from what was stored."""
     json.dumps(flow.raw, allow_nan=False)
     about = About("id", decode(encode(definition_of(flow))))
-    return about.tasks == flow.tasks and about.hooks == flow.hooks and about.routing == flow.queue
+    kept: bool = (about.tasks, about.hooks, about.routing) == (flow.tasks, flow.hooks, flow.queue)
+    return kept
 
 
 @settings(max_examples=100, deadline=None)

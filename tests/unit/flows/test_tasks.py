@@ -29,7 +29,7 @@ def test_outside_a_workflow_a_task_is_the_function_it_was() -> None:
         return sum(args[0])
 
     assert add_up([1, 2], payload={}) == 3
-    assert (add_up.name, add_up.__name__) == ("ADD UP", "add_up")
+    assert (add_up.name, add_up.function.__name__) == ("ADD UP", "add_up")
 
 
 def test_an_error_fails_a_task_at_once_unless_it_says_otherwise() -> None:

@@ -4,5 +4,5 @@ from durable.flows import task
 
 
 @task(name="DELAY")
-def takes_minutes(*args: object, **kwargs: object) -> object:
+def takes_minutes(*args: object, **kwargs: object) -> None:
     time.sleep(300)
