@@ -62,9 +62,11 @@ class InlineWorker:
             waiting = self._dispatcher.due_in()
             dispatched = self._dispatcher.dispatch() if waiting is not None and waiting <= 0 else 0
             dispatched += tick(self.database)
-            asked = time.monotonic()
             overdue = self._upkeep.cancel_overdue()
-            claims = self._taking.take(BATCH, self._taking.outlook())
+            asked = time.monotonic()
+            outlook = self._taking.outlook()
+            is_due = outlook.due_in is not None and outlook.due_in <= 0
+            claims = self._taking.take(BATCH, outlook) if is_due else []
             for claim in claims:
                 self._runner.run(claim, asked)
             wakes += len(claims)

@@ -111,12 +111,12 @@ def mumbled(what: Any) -> Any:
 
 @activity(retry=RetryPolicy(first=1, attempts=ATTEMPTS))
 def stubborn() -> str:
-    """Turns away the first call, and the second one for a while."""
+    """Turns away the first call for a while, and the second one."""
     match resource(World).count():
         case 1:
-            raise OSError("not today")
-        case 2:
             raise RetryAfter(60)
+        case 2:
+            raise OSError("not today")
     return "opened"
 
 

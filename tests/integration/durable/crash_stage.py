@@ -174,7 +174,7 @@ class Stage:
         while True:
             with self._database.transaction("test") as connection:
                 keys = list(connection.execute(_DUE).scalars())
+                if not keys:
+                    return
                 connection.execute(_SETTLED, {"keys": keys})
-            if not keys:
-                return
             self._worker.run_until_idle()
