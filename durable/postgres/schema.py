@@ -63,6 +63,9 @@ workers = Table(
 )
 """One row per living worker. `host` names machine, boot and process namespace; `pid_started` is in seconds."""
 
+LOOKED_FOR = "name NOT LIKE '@%'"
+"""What people look for: not the members of a gather, which are named after their activity with an @."""
+
 workflows = Table(
     "workflows",
     metadata,
@@ -99,6 +102,7 @@ workflows = Table(
     Index("workflows_running", "worker_id", postgresql_where=text("state = 'running'")),
     Index("workflows_parked", "gate", postgresql_where=text("state = 'parked'")),
     Index("workflows_paused", "key", postgresql_where=text("state = 'paused'")),
+    Index("workflows_flows", "key", postgresql_where=text(f"name LIKE '%.%' AND {LOOKED_FOR}")),
     Index(
         "workflows_deadline",
         "deadline_at",
@@ -110,9 +114,6 @@ workflows = Table(
 """The scheduling row. `wake_real`: `wake_at` is due by the real clock, so moving the engine's time shifts it along.
 `listening`: a signal may wake it early. `claimed_until`: a run that writes nothing until then is taken away. `awaited`: a
 parent may wait for its end; `recalled`: a signal-with-start came while it was open. Without both it ends by itself."""
-
-LOOKED_FOR = "name NOT LIKE '@%'"
-"""What people look for: not the members of a gather, which are named after their activity with an @."""
 
 runs = Table(
     "runs",
@@ -149,7 +150,6 @@ runs = Table(
         postgresql_where=text(f"outcome IS NOT NULL AND {LOOKED_FOR}"),
     ),
     Index("runs_open", "created_at", "workflow_key", postgresql_where=text(f"outcome IS NULL AND {LOOKED_FOR}")),
-    Index("runs_flows", "created_at", "workflow_key", postgresql_where=text(f"name LIKE '%.%' AND {LOOKED_FOR}")),
 )
 """What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
 `began_at` is when the present run began. `seed`: what it draws its chance from, where that is not its own id. `name`
