@@ -67,6 +67,18 @@ def test_behind_pgbouncer_a_worker_polls_for_what_others_start(pgbouncer: Pgboun
         eventually(lambda: client.describe("naps.0").state == "completed")
 
 
+def test_a_fail_over_behind_pgbouncer_is_lived_through(database_url: str, tmp_path: Path, untroubled: Remains) -> None:
+    deeds = Deeds()
+    with opened(database_url) as direct, PostgresProxy(database_url) as proxy, pooled(proxy.url, tmp_path) as pgbouncer:
+        prepare(direct)
+        schedule(direct)
+        with two_workers(pgbouncer.url, deeds, lease=1.0) as workers:
+            ask(Client(direct), copies=1)
+            with proxy.refusing():
+                eventually(lambda: not any(worker.is_alive for worker in workers), within=30)
+            assert remains(direct, deeds, copies=1) == untroubled
+
+
 def test_behind_pgbouncer_a_time_limit_ends_with_its_transaction(database_url: str, tmp_path: Path) -> None:
     with pooled(database_url, tmp_path, pool_size=1) as pgbouncer, opened(pgbouncer.url) as database:
         with database.reading(timeout=1.5) as connection:
