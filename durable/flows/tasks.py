@@ -64,7 +64,7 @@ def declared_tasks() -> dict[str, Activity[..., Any]]:
 def forget_tasks_of(package: str) -> None:
     """Forget the tasks that the modules of a package declared, because they are about to be loaded anew."""
     for name, activity in list(_declared.items()):
-        if activity.function.__module__.partition(".")[0] == package:
+        if str(activity.function.__module__).partition(".")[0] == package:
             del _declared[name]
 
 
