@@ -5,6 +5,7 @@ because both have the same value. What a workflow's rows refer to it *uses*, and
 A use is committed with the row or, where a run writes, before it: see `payload_pruning` for who keeps it until then.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -16,15 +17,16 @@ from durable.payloads import expand, hash_of, is_reference, reference_to, referr
 from durable.postgres.database import Database
 
 S = TypeVar("S", str, str | None)
+QUICK_COMPRESSION = 1
 MOST_AT_ONCE = 16 * 1024 * 1024
 """Characters that go into one statement, unless a single content is longer."""
 
 _PUT = text("""
 WITH clock AS MATERIALIZED (SELECT durable.now() AS now), put AS (
-    INSERT INTO durable.payloads (hash, content, holds, noted_at)
-    SELECT hash, content, string_to_array(nullif(holds, ''), ' '), now
-    FROM clock, unnest(CAST(:hashes AS text[]), CAST(:contents AS text[]), CAST(:holds AS text[]))
-        AS given(hash, content, holds) ORDER BY hash
+    INSERT INTO durable.payloads (hash, content, characters, holds, noted_at)
+    SELECT hash, content, characters, string_to_array(nullif(holds, ''), ' '), now
+    FROM clock, unnest(CAST(:hashes AS text[]), CAST(:contents AS bytea[]), CAST(:characters AS integer[]),
+        CAST(:holds AS text[])) AS given(hash, content, characters, holds) ORDER BY hash
     ON CONFLICT (hash) DO UPDATE SET noted_at = excluded.noted_at RETURNING hash, noted_at
 )
 INSERT INTO durable.payload_uses (workflow_key, hash, noted_at)
@@ -50,8 +52,7 @@ WITH RECURSIVE wanted(hash) AS (
 )
 SELECT hash, content FROM wanted JOIN durable.payloads USING (hash)
 """)
-# The length of a text is known without reading it.
-_LENGTHS = text("SELECT hash, octet_length(content) AS length FROM durable.payloads WHERE hash = ANY(:hashes)")
+_LENGTHS = text("SELECT hash, characters FROM durable.payloads WHERE hash = ANY(:hashes)")
 
 
 def offload(
@@ -79,7 +80,8 @@ def offload(
         hashes = [hash_ for hash_, _ in batch]
         put = {
             "hashes": hashes,
-            "contents": [content for _, content in batch],
+            "contents": [zlib.compress(content.encode(), QUICK_COMPRESSION) for _, content in batch],
+            "characters": [len(content) for _, content in batch],
             "holds": [" ".join(sorted(referred_to(content))) for _, content in batch],
             "workflow": workflow,
         }
@@ -142,14 +144,15 @@ def whole_claims(connection: Connection, claims: Sequence[Claim]) -> list[Claim]
 def lengths(connection: Connection, texts: Iterable[str | None]) -> dict[str, int]:
     """How long the contents are that these texts refer to, by hash. No content is read."""
     if hashes := _hashes(texts):
-        return {row.hash: row.length for row in connection.execute(_LENGTHS, {"hashes": hashes})}
+        return {row.hash: row.characters for row in connection.execute(_LENGTHS, {"hashes": hashes})}
     return {}
 
 
 def contents(connection: Connection, texts: Iterable[str | None]) -> dict[str, str]:
     """The contents that these texts refer to, and those that these refer to, by hash."""
     if hashes := _hashes(texts):
-        return {row.hash: row.content for row in connection.execute(_CONTENTS, {"hashes": hashes})}
+        found = connection.execute(_CONTENTS, {"hashes": hashes})
+        return {row.hash: zlib.decompress(bytes(row.content)).decode() for row in found}
     return {}
 
 

@@ -311,14 +311,15 @@ payloads = Table(
     "payloads",
     metadata,
     Column("hash", Text, primary_key=True),
-    Column("content", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("characters", Integer, nullable=False),
     Column("holds", ARRAY(Text)),
     Column("noted_at", time, nullable=False),
     Index("payloads_noted", "noted_at"),
     postgresql_with=BATCHED_VACUUM,
 )
-"""What is too long for a row, by the SHA-256 of its text. `holds`: what it refers to itself. `noted_at`: when it was last
-written or found in use."""
+"""What is too long for a row, compressed, by the SHA-256 of its text, and how long that is. `holds`: what it refers to
+itself. `noted_at`: when it was last written or found in use."""
 
 payload_uses = Table(
     "payload_uses",

@@ -1,5 +1,6 @@
 """Large values on PostgreSQL: kept once and beside the rows, whole for whoever reads them, and forgotten after their users."""
 
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -90,7 +91,11 @@ def drawing_and_sleeping(what: str) -> list[Any]:
 def stored(database: Database) -> set[str]:
     """The contents that are kept."""
     with database.reading() as connection:
-        return set(connection.execute(text("SELECT content FROM durable.payloads")).scalars())
+        return set(map(unpacked, connection.execute(text("SELECT content FROM durable.payloads")).scalars()))
+
+
+def unpacked(content: memoryview) -> str:
+    return zlib.decompress(content).decode()
 
 
 def texts_in_rows(database: Database) -> list[str]:
@@ -118,7 +123,7 @@ def users(database: Database) -> set[tuple[str, str]]:
                 " JOIN durable.workflows ON key = workflow_key"
             )
         )
-        return {(row.workflow_id, row.content) for row in used}
+        return {(row.workflow_id, unpacked(row.content)) for row in used}
 
 
 def prune_every_day(worker: InlineWorker, days: int) -> None:

@@ -10,7 +10,8 @@ depends_on = None
 PAYLOADS = """
 CREATE TABLE durable.payloads (
     hash TEXT NOT NULL,
-    content TEXT NOT NULL,
+    content BYTEA NOT NULL,
+    characters INTEGER NOT NULL,
     holds TEXT[],
     noted_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT payloads_pkey PRIMARY KEY (hash)
@@ -33,15 +34,6 @@ CREATE INDEX payload_uses_hash ON durable.payload_uses (hash);
 CREATE INDEX payload_uses_noted ON durable.payload_uses (noted_at);
 """
 
-# Where PostgreSQL was built without LZ4, its own compression stays: slower, and as good.
-COMPRESSION = """
-DO $$ BEGIN
-    ALTER TABLE durable.payloads ALTER COLUMN content SET COMPRESSION lz4;
-EXCEPTION WHEN feature_not_supported THEN NULL;
-END $$;
-"""
-
 
 def upgrade() -> None:
     op.execute(PAYLOADS)
-    op.execute(COMPRESSION)
