@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.typing import Parser
 
 from durable.testing import InlineWorker
 from tests.support.documents import DOCUMENTS, ROOT, Document
@@ -14,7 +15,7 @@ WITH_PYTHON = [document for document in DOCUMENTS if document.blocks("python")]
 
 @pytest.mark.parametrize("document", WITH_PYTHON, ids=str)
 def test_every_python_block_runs(document: Document, database_url: str, tmp_path: Path) -> None:
-    parsers = [PythonCodeBlockParser(), CodeBlockParser(language="yaml", evaluator=write_yaml)]
+    parsers: list[Parser] = [PythonCodeBlockParser(), CodeBlockParser(language="yaml", evaluator=write_yaml)]
     parsed = Sybil(parsers=parsers, path=str(ROOT)).parse(document.path)
     parsed.namespace |= {"database_url": database_url, "folder": tmp_path}
     try:
