@@ -8,8 +8,10 @@ import pytest
 from docs.examples import hello_cities, naive_pull_request
 from durable import Workflow
 from durable.export import replay_exported, workflow_of
+from durable.flows import load
 from durable.replay import Divergence
 from handlers.watch import watch_pull_request
+from tests.support.documents import ROOT
 from tests.support.histories import HISTORIES
 
 GOLDEN = sorted(HISTORIES.glob("*/*.json"))
@@ -17,12 +19,14 @@ EXAMPLES = [value for module in (hello_cities, naive_pull_request) for value in 
 WORKFLOWS: dict[str, Workflow[..., Any]] = {
     value.name: value for value in (watch_pull_request, *EXAMPLES) if isinstance(value, Workflow)
 }
+FLOWS = ROOT / "tests" / "data" / "flows"
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_golden_history_is_replayed_by_this_code(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    outcome = replay_exported(text, WORKFLOWS[workflow_of(text)])
+    flows = {flow.name: flow for flow in load(FLOWS).workflows()} if path.stem.startswith("flow-") else {}
+    outcome = replay_exported(text, (WORKFLOWS | flows)[workflow_of(text)])
     assert not isinstance(outcome, Divergence), outcome
 
 
@@ -30,3 +34,4 @@ def test_there_are_golden_histories_of_every_phase_and_of_the_examples() -> None
     named = {path.stem for path in GOLDEN if path.parent.name == "0.1"}
     phases = {"arriving", "opening", "furnishing", "greeting", "watching", "closing", "ended"}
     assert named >= {f"watch-{phase}" for phase in phases} | {"chaining_orchestration", "nag_about"}
+    assert named >= {"flow-whole", "flow-part", "flow-failed"}
