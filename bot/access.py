@@ -1,30 +1,66 @@
-"""Who may see the dashboard: whoever shows the API token, and in the demo whoever sits at this machine."""
+"""Who may do what: the operator's tokens say so, and in the demo whoever sits at this machine."""
 
 import base64
 import binascii
 import hmac
 import ipaddress
+from enum import IntEnum
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 CHALLENGE = 'Basic realm="Vigil", charset="UTF-8"'
 
 
-class Access:
-    """`token` None lets nobody in, except, in the demo, requests from loopback to a loopback name."""
+class Role(IntEnum):
+    """What a request may do; each role may do what those before it may."""
 
-    def __init__(self, token: str | None, *, demo: bool = False) -> None:
-        self._token = token
+    ANONYMOUS = 0
+    """Nothing of the operators'."""
+    VIEWER = 1
+    """See everything."""
+    ADMIN = 2
+    """Change everything."""
+
+
+class Access:
+    """`token` makes an admin, `viewer_token` a viewer; None lets nobody in, except, in the demo, requests from loopback
+    to a loopback name, which are an admin's."""
+
+    def __init__(self, token: str | None, *, viewer_token: str | None = None, demo: bool = False) -> None:
+        self._tokens = [(Role.ADMIN, _bytes(token)), (Role.VIEWER, _bytes(viewer_token))]
         self._demo = demo
 
-    def allows(self, request: Request) -> bool:
-        """Whether the request carries the token: as bearer, or as the password of any user."""
+    def role(self, request: Request, *, code: str | None = None) -> Role:
+        """Whose token the request carries: as bearer, as the password of any user, or as `code`, a token from elsewhere
+        in the request. Each is compared in a time that tells nothing about it."""
         if self._demo and _is_local(request):
-            return True
-        shown = _shown(request.headers.get("authorization", ""))
-        if not self._token or shown is None:
-            return False
-        return hmac.compare_digest(shown, self._token.encode("utf-8", "surrogateescape"))
+            return Role.ADMIN
+        given = [_shown(request.headers.get("authorization", "")), None if code is None else _bytes(code)]
+        matches = [
+            role
+            for role, token in self._tokens
+            for shown in given
+            if shown is not None and token and hmac.compare_digest(shown, token)
+        ]
+        return max(matches, default=Role.ANONYMOUS)
+
+    def allows(self, request: Request) -> bool:
+        """Whether the request may see the dashboard."""
+        return self.role(request) >= Role.VIEWER
+
+
+def is_of_another_site(request: Request) -> bool:
+    """Whether a browser sent this for a page of another site: it adds the password that its user gave to ours."""
+    fetched_from = request.headers.get("sec-fetch-site")
+    if fetched_from is not None:
+        return fetched_from not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+
+
+def _bytes(token: str | None) -> bytes:
+    return (token or "").encode("utf-8", "surrogateescape")
 
 
 def _shown(authorization: str) -> bytes | None:

@@ -4,18 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.access import Access
+from bot.api import Management
 from bot.clock import Clock
 from bot.gatekeeper import Gatekeeper, probes_of
 from bot.health import Health
 from bot.metrics import Metrics
 from bot.page import WatchedRow
+from bot.programs import Programs
 from bot.schema import MIGRATIONS
 from bot.web import Services
 from bot.webhook import SOURCE, DeliveryDesk
 from config.policy import Policy
 from config.settings import Settings, SettingsError
 from durable.client import Client
+from durable.flows import FlowRuns
 from durable.intake import Intake
+from durable.operator import Operator
 from durable.postgres import Database
 from durable.postgres.migrate import current
 from durable.worker import Worker
@@ -32,9 +36,11 @@ from integrations.slack.listeners import Listeners
 
 SLOTS = 8
 _WORKERS_CONNECTIONS = SLOTS + 6  # as `durable.worker.Worker` asks
-_WEBS_CONNECTIONS = 6
+_WEBS_CONNECTIONS = 10
 _CHECK_EVERY = 15.0
+_OWN = (watch_pull_request,)
 _LOOK_TIMEOUT = 2.0  # seconds: a command has to be answered within three
+_MANAGE_TIMEOUT = 20.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,11 @@ def connect_outside(settings: Settings) -> Outside:
     raise SettingsError(("GITHUB_TOKEN: not set; allowed: a token, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY",))
 
 
-def build_worker(database: Database, policy: Policy, outside: Outside) -> Worker:
-    """The worker with everything the bot can do."""
+def build_worker(database: Database, policy: Policy, outside: Outside, programs: Programs) -> Worker:
+    """The worker with everything the bot can do, and the operators' own programs."""
     return Worker(
         database,
-        workflows=[watch_pull_request],
+        workflows=[*_OWN, *programs.workflows.values(), *programs.flows.workflows()],
         resources={Slack: outside.slack, GitHub: outside.github, Policy: policy},
         routes={SOURCE: github_router(policy)},
         slots=SLOTS,
@@ -87,8 +93,25 @@ def build_clock(
     return Clock(duties, _CHECK_EVERY)
 
 
+def build_management(database: Database, programs: Programs, hint: Callable[[], None]) -> Management:
+    """What the management interfaces speak to. `hint` is called when something was made due."""
+    flows = [declared for declared in programs.flows.workflows() if declared.name in programs.flows.flows]
+    return Management(
+        client=Client(database, hint=hint, timeout=_MANAGE_TIMEOUT),
+        operator=Operator(database, hint=hint),
+        runs=FlowRuns(database, programs.flows, hint=hint),
+        flows=programs.flows,
+        workflows={declared.name: declared for declared in (*_OWN, *programs.workflows.values(), *flows)},
+    )
+
+
 def build_services(
-    settings: Settings, database: Database, policy: Policy, outside: Outside, hint: Callable[[], None]
+    settings: Settings,
+    database: Database,
+    policy: Policy,
+    outside: Outside,
+    management: Management,
+    hint: Callable[[], None],
 ) -> Services:
     """What the HTTP side needs. `hint` is called when a delivery was stored."""
     client = Client(database, timeout=_LOOK_TIMEOUT)
@@ -99,7 +122,8 @@ def build_services(
         health=Health(client, lambda: current(database, MIGRATIONS), needed),
         metrics=Metrics(client),
         watched=lambda: _watched_rows(database),
-        access=Access(settings.api_token, demo=settings.demo),
+        access=Access(settings.api_token, viewer_token=settings.viewer_token, demo=settings.demo),
+        management=management,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 import uvicorn
 
-from bot import compose
+from bot import compose, programs
 from bot.clock import Clock
 from bot.database import migrated_database
 from bot.stopping import Stopping
@@ -58,6 +58,7 @@ def run(settings: Settings, policy: Policy, roles: Roles, stopping: Stopping) ->
     anything was begun.
     """
     outside = compose.connect_outside(settings)
+    added = programs.load(settings.modules, settings.flows)
     size = compose.connections_for(web=roles.web, worker=roles.worker)
     with ExitStack() as stack:
         listening = stack.enter_context(_listen(settings.host, settings.port)) if roles.web else None
@@ -65,7 +66,8 @@ def run(settings: Settings, policy: Policy, roles: Roles, stopping: Stopping) ->
         for notice in settings.notices:
             _log.warning("settings", notice=notice)
         if roles.worker:
-            worker = compose.build_worker(opened.database, policy, outside)
+            worker = compose.build_worker(opened.database, policy, outside, added)
+            added.flows.put_schedules(opened.database)
             clock = compose.build_clock(opened.database, outside, worker.hint, opened.revive)
             stack.enter_context(_working(worker, clock, stopping))
             hint = worker.hint
@@ -77,7 +79,8 @@ def run(settings: Settings, policy: Policy, roles: Roles, stopping: Stopping) ->
             _log.info("bot.started", roles=str(roles))
             stopping.wait()
         else:
-            services = compose.build_services(settings, opened.database, policy, outside, hint)
+            management = compose.build_management(opened.database, added, hint)
+            services = compose.build_services(settings, opened.database, policy, outside, management, hint)
             address = listening.getsockname()
             _log.info("bot.started", roles=str(roles), host=address[0], port=address[1])
             _serve(listening, services, stopping)

@@ -11,8 +11,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.access import CHALLENGE, Access
+from bot.api import Management
+from bot.api.app import add_management
 from bot.health import Health
 from bot.metrics import CONTENT_TYPE, Metrics
+from bot.openapi import describe
 from bot.page import WatchedRow, watched_page
 from bot.reading import LARGEST_DELIVERY, LARGEST_SLACK_REQUEST, BodyReader, Unreadable
 from bot.security_headers import SecurityHeaders
@@ -44,6 +47,7 @@ class Services:
     metrics: Metrics
     watched: Callable[[], Sequence[WatchedRow]]
     access: Access
+    management: Management
 
 
 def create_app(services: Services) -> FastAPI:
@@ -51,12 +55,14 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(
         title="Vigil", description="A ChatOps bot that keeps watch over GitHub pull requests", version="0.1.0"
     )
-    app.add_middleware(SecurityHeaders)
     bodies = BodyReader()
     _add_webhook(app, services, bodies)
     _add_slack(app, services.slack, bodies)
     _add_operators_routes(app, services)
     _add_page(app, services)
+    add_management(app, services.management, services.access, bodies)
+    app.add_middleware(SecurityHeaders)
+    describe(app)
     return app
 
 

@@ -11,6 +11,8 @@ from sqlalchemy.engine import make_url
 from config.environment import Environment
 from config.policy_file import HOURS_NOT_BUILT
 
+DEFAULT_FLOWS = "config/flows"
+
 
 class SettingsError(Exception):
     """Settings that cannot be used. Its text is one line per finding: variable, value seen, what is allowed."""
@@ -55,6 +57,7 @@ class Settings(DatabaseSettings):
     slack_signing_secret: str = field(repr=False)
     slack_api_url: str
     api_token: str | None = field(repr=False)
+    viewer_token: str | None = field(repr=False)
     config: Path
     flows: Path
     modules: tuple[str, ...]
@@ -76,6 +79,7 @@ class Settings(DatabaseSettings):
             self.slack_bot_token,
             self.slack_signing_secret,
             self.api_token,
+            self.viewer_token,
         )
         return tuple(sorted((secret for secret in held if secret), key=len, reverse=True))
 
@@ -101,8 +105,9 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = None) -> Setting
         slack_signing_secret=environment.required_secret("SLACK_SIGNING_SECRET", "the Slack app's signing secret"),
         slack_api_url=environment.address("SLACK_API_URL", "https://slack.com/api/").rstrip("/") + "/",
         api_token=environment.secret("VIGIL_API_TOKEN"),
+        viewer_token=_viewer_token(environment),
         config=environment.path("VIGIL_CONFIG", "config/vigil.yml"),
-        flows=environment.path("VIGIL_FLOWS", "config/flows"),
+        flows=environment.path("VIGIL_FLOWS", DEFAULT_FLOWS),
         modules=environment.listed("VIGIL_MODULES"),
         reminder_interval=environment.duration("VIGIL_REMINDER_INTERVAL", positive=True),
         working_hours=_working_hours(environment),
@@ -120,6 +125,15 @@ def load_database(environ: Mapping[str, str], dotenv_path: Path | None = None) -
     database_url, home = _database(environment)
     _raise_findings(environment)
     return DatabaseSettings(database_url=database_url, home=home)
+
+
+def load_programs(environ: Mapping[str, str], dotenv_path: Path | None = None) -> tuple[tuple[str, ...], Path]:
+    """The operators' own modules and the folder of flows, without asking for any other setting. Raises
+    `SettingsError`."""
+    environment = Environment(environ, dotenv_path)
+    found = environment.listed("VIGIL_MODULES"), environment.path("VIGIL_FLOWS", DEFAULT_FLOWS)
+    _raise_findings(environment)
+    return found
 
 
 def _raise_findings(environment: Environment) -> None:
@@ -167,6 +181,14 @@ def _check_slack_tokens(environment: Environment) -> None:
         environment.refuse("SLACK_BOT_TOKEN", "(hidden) is another kind of token; allowed: a bot token (xoxb-…)")
     if environment.secret("SLACK_APP_TOKEN"):
         environment.refuse("SLACK_APP_TOKEN", "(hidden): Socket Mode is not built yet; allowed: unset")
+
+
+def _viewer_token(environment: Environment) -> str | None:
+    """A token that may only look has to be another than the one that may change things."""
+    token = environment.secret("VIGIL_VIEWER_TOKEN")
+    if token and token == environment.secret("VIGIL_API_TOKEN"):
+        environment.refuse("VIGIL_VIEWER_TOKEN", "(hidden) is that of VIGIL_API_TOKEN; allowed: another one, or unset")
+    return token
 
 
 def _demo(environment: Environment) -> bool:

@@ -1,13 +1,13 @@
 """How the rest of a program talks to its workflows. Every call is one transaction, or part of the caller's."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, get_args
 
 from sqlalchemy import Connection
 
 from durable.definitions import Workflow
-from durable.errors import WrongState
+from durable.errors import WorkflowNotFound, WrongState
 from durable.model import (
     MAX_WORKFLOW_ID,
     Description,
@@ -190,6 +190,16 @@ class Client:
         with self._database.reading(timeout=self._timeout) as connection:
             args, kwargs = decode(views.input_of(connection, workflow_id))
         return tuple(args), kwargs
+
+    def inputs(self, workflow_ids: Sequence[str]) -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
+        """What the present run of each was given, by id; who has gone in between is left out."""
+        found: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+        with self._database.reading(timeout=self._timeout) as connection:
+            for workflow_id in workflow_ids:
+                with suppress(WorkflowNotFound):
+                    args, kwargs = decode(views.input_of(connection, workflow_id))
+                    found[workflow_id] = tuple(args), kwargs
+        return found
 
     @contextmanager
     def _writing(self, label: str) -> Iterator[Connection]:

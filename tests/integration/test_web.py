@@ -18,6 +18,7 @@ import uvicorn
 from sqlalchemy import text
 
 from bot.access import Access
+from bot.api import Management
 from bot.demo.waiting import eventually
 from bot.health import Health
 from bot.metrics import Metrics
@@ -25,7 +26,9 @@ from bot.page import WatchedRow
 from bot.web import Services, create_app
 from bot.webhook import DeliveryDesk
 from durable.client import Client
+from durable.flows import FlowRuns, Flows
 from durable.intake import Intake
+from durable.operator import Operator
 from durable.postgres import Database
 from durable.postgres.migrate import ENGINE, current
 
@@ -101,6 +104,7 @@ def build(url: str) -> tuple[Database, Services]:
         metrics=Metrics(client),
         watched=lambda: [row],
         access=Access("api-token"),
+        management=Management(client, Operator(database), FlowRuns(database, Flows()), Flows(), {}),
     )
     return database, services
 

@@ -1,0 +1,59 @@
+"""What every request to the management passes: who asks, what it brings, and where its answer is waited for."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import Request
+
+from bot.access import Access, Role, is_of_another_site
+from bot.api.json import MOST_BYTES, read_json
+from bot.api.problems import DURABLE_FUNCTIONS, Problem
+from bot.reading import BodyReader, Unreadable
+
+_AT_ONCE = 4  # threads, each with a connection to the database
+_READING = ("GET", "HEAD", "OPTIONS")
+
+T = TypeVar("T")
+
+
+class Door:
+    """One for the process: the threads in which it waits are shared by all requests."""
+
+    def __init__(self, access: Access, bodies: BodyReader) -> None:
+        self._access = access
+        self._bodies = bodies
+        self._threads = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def admit(self, request: Request) -> None:
+        """Let a viewer look and an admin do. Raises `Problem`: 401 for nobody, 403 for who may not."""
+        code = request.query_params.get("code") if request.url.path.startswith(DURABLE_FUNCTIONS) else None
+        role = self._access.role(request, code=code)
+        is_reading = request.method in _READING
+        if role is Role.ANONYMOUS:
+            raise Problem(401, "show the token of VIGIL_API_TOKEN, as bearer, as password or as code")
+        if not is_reading and role is not Role.ADMIN:
+            raise Problem(403, "this token may only look")
+        if not is_reading and is_of_another_site(request):
+            raise Problem(403, "a page of another site may not ask for this")
+
+    async def body(self, request: Request) -> bytes:
+        """The body. Raises `Problem`: 413 when it is too large, 408, 429 and 400 when it does not arrive."""
+        try:
+            async with self._bodies.body(request, MOST_BYTES) as body:
+                return body
+        except Unreadable as problem:
+            raise Problem(problem.status, problem.reason) from problem
+
+    async def json(self, request: Request) -> Any:
+        """The JSON in the body. Raises `Problem`."""
+        body = await self.body(request)
+        try:
+            return await self.wait_for(lambda: read_json(body))
+        except ValueError as problem:
+            raise Problem(400, f"the body is not valid JSON: {problem}") from problem
+
+    async def wait_for(self, ask: Callable[[], T]) -> T:
+        """What `ask` answers, which may wait for the database."""
+        return await run_sync(ask, limiter=self._threads)
