@@ -37,6 +37,7 @@ CROWD = sized(5_000, 300_000)
 DEEPER = 60
 """What larger indexes are deeper, a few levels for each of a statement's look-ups."""
 A_FEW = 60
+MINUTE = timedelta(minutes=1)
 MONTH = timedelta(days=30)
 
 pytestmark = pytest.mark.chaos
@@ -64,26 +65,26 @@ def refused() -> None:
         raise Park("outside", "refused")
 
 
-@workflow(retention=timedelta(seconds=1))
-def child(seconds: int) -> int:
-    sleep(seconds)
-    return step(seconds)
+@workflow(retention=MINUTE)
+def child(minutes: int) -> int:
+    sleep(minutes * MINUTE)
+    return step(minutes)
 
 
 @workflow
 def everything() -> None:
     step(1)
     record()
-    sleep(1)
+    sleep(MINUTE)
     receive("signal")
-    receive("never", timeout=1)
+    receive("never", timeout=MINUTE)
     gather(call(step, 1), call(child, 1))
     first_of(call(child, 1), call(child, 500))
     start_child(child, 1).result()
     start_child(child, 500, on_parent_close="cancel")
     refused()
     for round_ in rounds(0):
-        sleep(1)
+        sleep(MINUTE)
         if round_.number == 2:
             return
 
@@ -94,7 +95,7 @@ def runs(number: int = 1) -> None:
         continue_as_new(number + 1)
 
 
-@workflow(deadline=timedelta(seconds=3))
+@workflow(deadline=3 * MINUTE)
 def late() -> None:
     receive("never")
 
@@ -105,7 +106,8 @@ def limited() -> int:
 
 
 def daily_work(database: Database, clock: Database) -> None:
-    """A little of everything that the engine does. Time is moved by `clock`: that is not the engine's work."""
+    """A little of everything that the engine does. Time is moved by `clock`, which is not the engine's work, and by
+    minutes, so that it does not matter how many seconds this takes."""
     world = World()
     route = {"web": lambda delivery, _: [SignalWithStart(runs, (), f"delivered-{delivery.id}", "arrived", None)]}
     worker = InlineWorker(
@@ -116,23 +118,23 @@ def daily_work(database: Database, clock: Database) -> None:
         guard=False,
     )
 
-    def pass_seconds(many: int) -> None:
+    def pass_minutes(many: int) -> None:
         for _ in range(many):
-            advance(clock, timedelta(seconds=1))
+            advance(clock, MINUTE)
             worker.run_until_idle()
 
     Queues(database).limit("limited", most_running=2, rate=1000, burst=10)
-    Schedules(database).put("often", child, 1, spec=Every(timedelta(seconds=2)))
+    Schedules(database).put("often", child, 1, spec=Every(2 * MINUTE))
     for function in (everything, runs, late, limited):
         worker.client.start(function, workflow_id=function.name)
     Intake(database).put(Delivery("web", "1", {}, b"body"))
-    pass_seconds(3)
+    pass_minutes(3)
     worker.client.signal("everything", "signal", key="1")
-    pass_seconds(7)
+    pass_minutes(7)
     assert worker.client.describe("everything").state == "parked"
     world.refuses = False
     worker.client.open_gate("outside")
-    pass_seconds(3)
+    pass_minutes(3)
     assert worker.client.describe("everything").state == "completed"
     assert worker.client.describe("late").state == "cancelled"
     upkeep(worker)
