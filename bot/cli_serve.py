@@ -6,9 +6,7 @@ import click
 
 from bot import logs
 from bot.cli import BadSettings, CommandFailed, Surroundings, examples
-from bot.database import DatabaseUnreachable
 from bot.postgres_place import EmbeddedPostgresError
-from bot.serving import PortTaken, Roles, run
 from bot.stopping import Stopping
 from config import policy, settings
 from durable.errors import SchemaMismatch
@@ -23,7 +21,7 @@ _PORT = click.option("--port", help="Overrides PORT (8000); 0 lets the system ch
 @click.pass_obj
 def serve(surroundings: Surroundings, host: str | None, port: str | None) -> None:
     """Run web and worker in one process. Without DATABASE_URL it brings its own PostgreSQL, its data in VIGIL_HOME."""
-    _run(surroundings, Roles(web=True, worker=True), host, port)
+    _run(surroundings, host, port, web=True, worker=True)
 
 
 @click.command(epilog=examples("python -m bot web --host 0.0.0.0"))
@@ -32,20 +30,27 @@ def serve(surroundings: Surroundings, host: str | None, port: str | None) -> Non
 @click.pass_obj
 def web(surroundings: Surroundings, host: str | None, port: str | None) -> None:
     """Take deliveries and commands; any number of these against one DATABASE_URL."""
-    _run(surroundings, Roles(web=True, worker=False), host, port)
+    _run(surroundings, host, port, web=True)
 
 
 @click.command(epilog=examples("python -m bot worker"))
 @click.pass_obj
 def worker(surroundings: Surroundings) -> None:
     """Run workflows; any number of these, on any number of machines, against one DATABASE_URL."""
-    _run(surroundings, Roles(web=False, worker=True), None, None)
+    _run(surroundings, worker=True)
 
 
 COMMANDS = {"serve": serve, "web": web, "worker": worker}
 
 
-def _run(surroundings: Surroundings, roles: Roles, host: str | None, port: str | None) -> None:
+def _run(
+    surroundings: Surroundings,
+    host: str | None = None,
+    port: str | None = None,
+    *,
+    web: bool = False,
+    worker: bool = False,
+) -> None:
     stopping = Stopping()
     given = {name: value for name, value in (("HOST", host), ("PORT", port)) if value is not None}
     try:
@@ -55,9 +60,16 @@ def _run(surroundings: Surroundings, roles: Roles, host: str | None, port: str |
             archive_delay=loaded.archive_delay,
             working_hours=loaded.working_hours,
         )
-        logs.configure(secrets=loaded.secrets, stream=sys.stderr)
-        run(loaded, rules, roles, stopping)
-    except (settings.SettingsError, policy.PolicyError, PortTaken) as problem:
+    except (settings.SettingsError, policy.PolicyError) as problem:
+        raise BadSettings(str(problem)) from problem
+    logs.configure(secrets=loaded.secrets, stream=sys.stderr)
+    # Everything the bot is made of: a second to import, which `--help` and bad settings need not wait for.
+    from bot.database import DatabaseUnreachable  # noqa: PLC0415
+    from bot.serving import PortTaken, Roles, run  # noqa: PLC0415
+
+    try:
+        run(loaded, rules, Roles(web=web, worker=worker), stopping)
+    except (settings.SettingsError, PortTaken) as problem:
         raise BadSettings(str(problem)) from problem
     except (DatabaseUnreachable, EmbeddedPostgresError, SchemaMismatch) as problem:
         raise CommandFailed(str(problem)) from problem

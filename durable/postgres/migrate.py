@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from durable.errors import SchemaTooNew, SchemaTooOld
@@ -23,7 +20,8 @@ LOCK_TIMEOUT_MS = 60_000
 
 @dataclass(frozen=True)
 class Migrations:
-    """The revisions of one PostgreSQL schema: its name, its tables and the folder with Alembic's `versions`."""
+    """The revisions of one PostgreSQL schema: its name, its tables and the folder with Alembic's `versions`, whose
+    files are named by number: `0001_engine.py` holds the revision `0001`."""
 
     schema: str
     metadata: MetaData
@@ -31,14 +29,14 @@ class Migrations:
 
     def head(self) -> str:
         """The revision this code was written for."""
-        head = ScriptDirectory(str(self.folder)).get_current_head()
-        if head is None:
+        known = self.revisions()
+        if not known:
             raise SchemaTooOld(f"{self.folder} holds no revision")
-        return head
+        return known[-1]
 
-    def knows(self, revision: str) -> bool:
-        """Whether this code has the revision among its own."""
-        return any(script.revision == revision for script in ScriptDirectory(str(self.folder)).walk_revisions())
+    def revisions(self) -> list[str]:
+        """The revisions this code has, oldest first. Alembic would read the files for them, at every start."""
+        return sorted(file.name.partition("_")[0] for file in (self.folder / "versions").glob("[0-9]*_*.py"))
 
 
 ENGINE = Migrations(schema.SCHEMA, schema.metadata, Path(__file__).parent / "migrations")
@@ -59,7 +57,7 @@ def upgrade(database: Database, migrations: Sequence[Migrations] = (ENGINE,)) ->
             if before == owned.head():
                 continue
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{owned.schema}"'))
-            command.upgrade(_config(connection, owned), "head")
+            _run_revisions(connection, owned)
             changed.append(f"{owned.schema}: {before or 'none'} -> {owned.head()}")
     return changed
 
@@ -83,7 +81,7 @@ def check_current(database: Database, migrations: Sequence[Migrations] = (ENGINE
 
 
 def _refuse_newer(owned: Migrations, revision: str | None) -> None:
-    if revision is not None and not owned.knows(revision):
+    if revision is not None and revision not in owned.revisions():
         raise SchemaTooNew(
             f"the database's schema {owned.schema} is at revision {revision}, which this release does not know "
             f"(it knows up to {owned.head()}); run the newer release that upgraded it"
@@ -97,8 +95,12 @@ def _revision(connection: Connection, owned: Migrations) -> str | None:
     return found.scalar_one_or_none()
 
 
-def _config(connection: Connection, owned: Migrations) -> Config:
+def _run_revisions(connection: Connection, owned: Migrations) -> None:
+    # Imported only here: it takes half a second, and hardly a start has anything to upgrade.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(owned.folder).replace("%", "%%"))
     config.attributes |= {"connection": connection, "metadata": owned.metadata, "schema": owned.schema}
-    return config
+    command.upgrade(config, "head")

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from bot.schema import MIGRATIONS, RECORDS
 from durable.errors import SchemaTooNew
 from durable.postgres import Database
-from durable.postgres.migrate import ENGINE, check_current, current, upgrade
+from durable.postgres.migrate import ENGINE, Migrations, check_current, current, upgrade
 
 
 @pytest.fixture
@@ -35,6 +36,13 @@ def test_the_sum_of_migrations_equals_the_records(empty: Database) -> None:
     upgrade(empty, MIGRATIONS)
 
     assert differences(empty) == []
+
+
+@pytest.mark.parametrize("owned", MIGRATIONS, ids=lambda owned: owned.schema)
+def test_files_are_named_by_their_revisions_in_the_order_alembic_runs_them(owned: Migrations) -> None:
+    newest_first = [script.revision for script in ScriptDirectory(str(owned.folder)).walk_revisions()]
+
+    assert owned.revisions() == newest_first[::-1]
 
 
 def test_both_schemas_are_upgraded_once_however_many_try_at_once(empty: Database) -> None:

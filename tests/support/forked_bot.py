@@ -16,9 +16,9 @@ from typing import IO
 
 from bot.demo.bot_process import BotProcess, Role
 
-_IMPORTED = "bot.cli_serve"
+_IMPORTED = "bot.serving"
 _forks = get_context("forkserver")
-_forks.set_forkserver_preload([_IMPORTED, __name__])
+_forks.set_forkserver_preload(["bot.cli_serve", _IMPORTED, __name__])
 _lock = Lock()  # multiprocessing reads a process's exit code once; whoever asks beside it gets another
 
 
