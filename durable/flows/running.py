@@ -55,6 +55,11 @@ def about_of(given: Mapping[str, Any]) -> About:
     return About(**{known.name: given[known.name] for known in fields(About) if known.name in given})
 
 
+def is_filled_in(given: Mapping[str, Any]) -> bool:
+    """Whether a run was told all that it has to know; before that, its history is not that of its tasks."""
+    return "id" in given and "definition" in given
+
+
 def definition_of(flow: Flow) -> dict[str, Any]:
     """What a run has to know of its flow."""
     return {key: flow.raw[key] for key in ("tasks", "hooks", "queue") if key in flow.raw}
@@ -69,7 +74,7 @@ def flow_workflow(flow: Flow, tasks: Tasks) -> Workflow[..., Any]:
 
     def run(payload: Any = None, about: dict[str, Any] | None = None) -> Any:
         told = about or {}
-        if "id" not in told or "definition" not in told:
+        if not is_filled_in(told):
             _begin_properly(flow, {} if payload is None else payload, told)
         return _Run(about_of(told), payload, tasks).whole()
 

@@ -1,6 +1,7 @@
 """Runs of flows as people and programs ask for them: start, show, repeat, cancel, in Director's words."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from durable.errors import NotSerializable, Undecodable
 from durable.flows.definition import Flow
 from durable.flows.errors import FlowNotFound, PayloadRefused
 from durable.flows.folder import Flows
-from durable.flows.running import About, about_of, definition_of
+from durable.flows.running import About, about_of, definition_of, is_filled_in
 from durable.flows.schemas import errors_of
 from durable.flows.view import FlowRun, TaskRun, status_of, task_runs
 from durable.postgres import flow_runs
@@ -48,6 +49,8 @@ class FlowRuns:
         with self._database.reading() as connection:
             run, parts = flow_runs.flow_run(connection, id)
         about = self._about(run)
+        if not is_filled_in(_input_of(run)[1]):
+            run = replace(run, history={})  # what is there is not of the tasks
         return self._shown(run, [] if about is None else task_runs(about, run, parts))
 
     def page(self, page: int, per_page: int) -> list[FlowRun]:

@@ -130,15 +130,18 @@ class _Sight:
     def _group(
         self, place: str, group: Group, run: StoredFlowRun | None, step: int, previous: list[str]
     ) -> tuple[list[TaskRun], list[str]]:
+        entry = None if run is None else run.history.get(step)
+        answers = None if entry is None else _answers(entry)
         found: list[TaskRun] = []
         last: list[str] = []
         for number, member in enumerate(group.members):
             here = f"{place}.{number}"
+            part = None if entry is None else self._member(run, step, number)
             if isinstance(member, Task):
-                inside = [self._shown(here, member.name, previous, self._fate(run, step, number))]
+                answer = None if answers is None else answers[number]
+                inside = [self._shown(here, member.name, previous, _of_member(entry, answer, part))]
                 ends = [inside[0].id]
             else:
-                part = self._member(run, step, number) if run is not None and step in run.history else None
                 inside, ends = self._chain(steps_of_part(self.about.tasks, here), part, previous)
             found.extend(inside)
             last.extend(ends)
@@ -157,25 +160,16 @@ class _Sight:
         history = self.root.history
         return all(step in history and history[step].state == "done" for step in range(1, steps + 1))
 
-    def _fate(self, run: StoredFlowRun | None, step: int, number: int = 0) -> _Fate:
-        """What became of the task that is step `step`, or the member `number` of it."""
+    def _fate(self, run: StoredFlowRun | None, step: int) -> _Fate:
+        """What became of the task that is this step: a call, or on a queue of its own the only member of a gather."""
         entry = None if run is None else run.history.get(step)
-        if run is None or entry is None:
-            return _Fate()
-        if entry.kind != "gather":
-            return _of_entry(entry)
-        answer = _answers(entry)
-        if answer is not None and "ok" in answer[number]:
-            return _Fate("success", answer[number]["ok"], entry.at, reached=True)
-        member = self._member(run, step, number)
-        if member is not None:
-            return _of_member(member)
-        if answer is not None:
-            return _Fate("error", error_of(answer[number]["failed"]), entry.at, reached=True)
-        return _Fate(_STEPS[entry.state], None, entry.at, reached=True)
+        if entry is None or entry.kind != "gather":
+            return _Fate() if entry is None else _of_entry(entry)
+        answers = _answers(entry)
+        return _of_member(entry, None if answers is None else answers[0], self._member(run, step, 0))
 
-    def _member(self, run: StoredFlowRun, step: int, number: int) -> StoredFlowRun | None:
-        return self.parts.get(member_id(run.workflow_id, run.run, step, number))
+    def _member(self, run: StoredFlowRun | None, step: int, number: int) -> StoredFlowRun | None:
+        return None if run is None else self.parts.get(member_id(run.workflow_id, run.run, step, number))
 
     def _shown(self, place: str, name: str, previous: Sequence[str], fate: _Fate, *, is_hook: bool = False) -> TaskRun:
         id_ = task_id(self.root.workflow_id, place)
@@ -206,8 +200,16 @@ def _of_entry(entry: Entry) -> _Fate:
     return _Fate(_STEPS[entry.state], value, entry.at, reached=True)
 
 
-def _of_member(member: StoredFlowRun) -> _Fate:
-    """A member has one step, the task; it may also be ended, or fail, before that has come to its end."""
+def _of_member(entry: Entry | None, answer: Mapping[str, Any] | None, member: StoredFlowRun | None) -> _Fate:
+    """What became of a member of a gather: it stands in the answer, or else in the member's own history, which has one
+    step. It may also be ended, or fail, before that has come to its end."""
+    if entry is None:
+        return _Fate()
+    if answer is not None and "ok" in answer:
+        return _Fate("success", answer["ok"], entry.at, reached=True)
+    if member is None:
+        result = None if answer is None else error_of(answer["failed"])
+        return _Fate(_STEPS[entry.state] if answer is None else "error", result, entry.at, reached=True)
     fate = _of_entry(member.history[1]) if 1 in member.history else _Fate(reached=True)
     if fate.status in ("success", "error") or member.state not in _ENDS:
         return fate

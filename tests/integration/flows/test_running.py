@@ -1,5 +1,6 @@
 """How a flow runs: what tasks are called with, groups and chains in each other, hooks, queues, retries, failures."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -7,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from bot.demo.waiting import eventually
 from durable import Found, RetryPolicy, heartbeat, info
 from durable.errors import WorkflowClosed
 from durable.flows import FlowRuns, load, task
 from durable.operator import Operator
 from durable.testing import InlineWorker
+from durable.worker import Worker
 from tests.integration.flows.conftest import Stage, by_key, write
 
 calls: list[tuple[str, tuple[Any, ...]]] = []
 broken: set[str] = set()
+let_go = threading.Event()
 
 FLOWS = """
     parts.CHAIN: {tasks: [ONE, TWO, THREE]}
@@ -42,6 +46,7 @@ FLOWS = """
         - PAIR: {type: group, tasks: [TWO: {retry: {attempts: 2, first: 5}}, LIMITS: {timeout: 2m}]}
     parts.DECLARED: {tasks: [STUBBORN, LIMITS, BOUND]}
     parts.LOOKED_FOR: {tasks: [LETTER]}
+    parts.HELD: {tasks: [ONE, {G: {type: group, tasks: [HOLD, {C: {type: chain, tasks: [HOLD]}}]}}, TWO]}
 """
 
 
@@ -74,6 +79,11 @@ def stubborn(*_args: Any, **_kwargs: Any) -> float:
 @task(bind=True, name="BOUND")
 def bound(self: Any, *_args: Any, **_kwargs: Any) -> str:
     return f"this is {self.name}"
+
+
+@task(name="HOLD")
+def hold(*_args: Any, **_kwargs: Any) -> None:
+    assert let_go.wait(30)
 
 
 def find_letter(*_args: Any, **kwargs: Any) -> Found[str] | None:
@@ -292,6 +302,22 @@ def test_a_run_canceled_in_the_middle_of_a_group_ends_its_members(stage: Stage) 
     with pytest.raises(WorkflowClosed):
         stage.runs.cancel(run_id)
     day.close()
+
+
+def test_a_task_in_hand_is_in_progress_and_its_end_changes_nothing_once_the_run_is_canceled(stage: Stage) -> None:
+    worker = Worker(stage.database, workflows=stage.flows.workflows(), slots=2)
+    worker.start()
+    runs = FlowRuns(stage.database, stage.flows, hint=worker.hint)
+    run_id = runs.start("parts.HELD", {})
+    eventually(
+        lambda: [task.status for task in runs.get(run_id).tasks] == ["success", "progress", "progress", "pending"]
+    )
+    runs.cancel(run_id)
+    let_go.set()
+    worker.stop()
+    canceled = runs.get(run_id)
+    assert [task.status for task in canceled.tasks] == ["success", "canceled", "canceled", "canceled"]
+    assert [task.reached for task in canceled.tasks] == [True, True, True, False]
 
 
 def test_a_task_is_tried_again_as_the_flow_says_and_its_attempts_show_as_progress(stage: Stage) -> None:
