@@ -160,7 +160,7 @@ def _of_receive(entry: Entry) -> Iterator[dict[str, Any]]:
 def _of_gather(entry: Entry) -> Iterator[dict[str, Any]]:
     """One event for each member, of which the history keeps the names that occur."""
     names, _, _ = entry.name.rpartition(" x")
-    names = " ".join(name.removeprefix(MEMBER_MARK) for name in names.split())
+    names = " ".join(name.removeprefix(MEMBER_MARK).rpartition(".")[2] for name in names.split())
     value = _value(entry)
     answers = value.get("answers") if isinstance(value, dict) else value
     if entry.state not in ("done", "failed") or not isinstance(answers, list):

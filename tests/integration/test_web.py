@@ -3,8 +3,6 @@
 import base64
 import hmac
 import json
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,12 +12,10 @@ from urllib.parse import quote_plus
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import text
 
 from bot.access import Access
 from bot.api import Management
-from bot.demo.waiting import eventually
 from bot.health import Health
 from bot.metrics import Metrics
 from bot.page import WatchedRow
@@ -31,6 +27,7 @@ from durable.intake import Intake
 from durable.operator import Operator
 from durable.postgres import Database
 from durable.postgres.migrate import ENGINE, current
+from tests.support import served as serving
 
 SECRET = "It's a Secret to Everybody"
 BODY = json.dumps({"action": "opened", "zen": "Ä \u0000 <!channel>"}).encode()
@@ -75,16 +72,9 @@ class Web:
 
 @contextmanager
 def served(services: Services) -> Iterator[httpx.Client]:
-    """The application on a port of its own, behind the server that operators run."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(services), log_config=None, lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30) as client:
-            eventually(lambda: server.started)
-            yield client
-        server.should_exit = True
-        thread.join()
+    """Whoever asks the application that serves these."""
+    with serving.served(create_app(services)) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
 
 
 def signature(body: bytes, secret: str = SECRET, digest: str = "sha256") -> str:

@@ -11,13 +11,13 @@ from bot.demo.waiting import eventually
 from tests.conftest import StartBot
 from tests.support.documents import ROOT
 
-TOKEN = "the-token-of-an-admin"  # noqa: S105 - of a test
+TOKEN = "the-token-of-an-admin"
 
 
 def curl(*arguments: str) -> tuple[int, dict[str, str], Any]:
     """The status, the headers in lower case and the JSON that curl got."""
     done = subprocess.run(
-        ["curl", "--silent", "--show-error", "--include", *arguments],  # noqa: S607 - as people type it
+        ["curl", "--silent", "--show-error", "--include", *arguments],
         capture_output=True,
         text=True,
         check=True,
