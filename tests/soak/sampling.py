@@ -70,7 +70,7 @@ def _of_the_engine(connection: Connection) -> Sample:
         "workflows: open": sum(overview.counts.get(state, 0) for state in open_states),
         "workflows: ended and kept": sum(many for state, many in overview.counts.items() if state not in open_states),
         "due: workflows": overview.due,
-        "due: oldest, seconds": overview.lag_seconds,
+        "lag, seconds: of the oldest that is due": overview.lag_seconds,
         "history: longest of a run, entries": float(connection.execute(_LONGEST).scalar_one()),
         "deliveries: undispatched": overview.undispatched,
     }
