@@ -47,6 +47,8 @@ def task(name: str, **options: Any) -> Callable[[Callable[..., Any]], Activity[.
 
     def declare_task(function: Callable[..., Any]) -> Activity[..., Any]:
         activity: Activity[..., Any] = Activity(declare(_spec(name, function, **options)))
+        if isinstance(activity.function, _Bound):
+            activity.function.task = activity
         known = _declared.get(name)
         if known is not None and _origin(known) != _origin(activity):
             raise ValueError(f"task {name!r} is declared twice: by {_origin(known)} and by {_origin(activity)}")
@@ -91,16 +93,22 @@ def _spec(
 ) -> ActivitySpec:
     if non_retryable is None:
         non_retryable = AT_ONCE if retry is None and verify is None else ()
-    called = _bound(name, function) if bind else function
+    called = _Bound(function) if bind else function
     return ActivitySpec(name, called, verify, retry or AFTER_CRASHES, non_retryable, timeout)
 
 
-def _bound(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def bound(*args: Any, **kwargs: Any) -> Any:
-        return function(_declared[name], *args, **kwargs)
+class _Bound:
+    """A function that gets its own task first."""
 
-    return bound
+    task: Activity[..., Any]
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        return self._function(self.task, *args, **kwargs)
 
 
 def _origin(activity: Activity[..., Any]) -> str:
