@@ -93,7 +93,6 @@ class Flow:
 def flow_of(full_name: str, raw: dict[str, Any]) -> Flow:
     """The flow of a definition that has been checked."""
     project, _, name = full_name.partition(".")
-    offset = raw.get("retention", {}).get("offset", -1)
     return Flow(
         project=project,
         name=name,
@@ -102,7 +101,7 @@ def flow_of(full_name: str, raw: dict[str, Any]) -> Flow:
         queue=routing_of(raw),
         schema=raw.get("schema"),
         periodic=_periodic(raw["periodic"]) if "periodic" in raw else None,
-        retention=offset if offset >= 0 else None,
+        retention=retention_of(raw),
         raw=raw,
     )
 
@@ -123,6 +122,12 @@ def routing_of(raw: Mapping[str, Any]) -> Routing:
     if isinstance(given, str):
         return Routing(given)
     return Routing(given.get("default", _DEFAULT_QUEUE), given.get("customs", {}))
+
+
+def retention_of(raw: Mapping[str, Any]) -> int | None:
+    """How many of the newest runs a definition keeps; None for all."""
+    offset: int = raw.get("retention", {}).get("offset", -1)
+    return offset if offset >= 0 else None
 
 
 def tasks_in(nodes: Sequence[Node]) -> Iterator[str]:

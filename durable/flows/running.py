@@ -6,13 +6,26 @@ nested part, the steps of the history are numbered as the parts of the chain are
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
 from typing import Any
 
 from durable.context import info
 from durable.definitions import Activity, Workflow, activity
 from durable.errors import ActivityFailed
 from durable.fanout import gather
-from durable.flows.definition import Chain, Flow, Group, Hooks, Node, Routing, Task, hooks_of, nodes_of, routing_of
+from durable.flows.definition import (
+    Chain,
+    Flow,
+    Group,
+    Hooks,
+    Node,
+    Routing,
+    Task,
+    hooks_of,
+    nodes_of,
+    retention_of,
+    routing_of,
+)
 from durable.flows.errors import PayloadRefused, TaskUnknown
 from durable.flows.schemas import errors_of
 from durable.flows.tasks import adapted
@@ -23,6 +36,7 @@ from durable.verbs import continue_as_new
 
 Tasks = Mapping[str, Activity[..., Any]]
 PART = "flow_part"
+FOR_GOOD = timedelta(days=365 * 100)
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,10 @@ class About:
         """Which queue each task runs on."""
         return routing_of(self.definition)
 
+    def options(self, queue: str) -> WorkflowOptions:
+        """Those of the run and of what is begun for it."""
+        return options_of(retention_of(self.definition), queue)
+
 
 def about_of(given: Mapping[str, Any]) -> About:
     """What a run was told; what only a newer release knows of is left out."""
@@ -62,7 +80,12 @@ def is_filled_in(given: Mapping[str, Any]) -> bool:
 
 def definition_of(flow: Flow) -> dict[str, Any]:
     """What a run has to know of its flow."""
-    return {key: flow.raw[key] for key in ("tasks", "hooks", "queue") if key in flow.raw}
+    return {key: flow.raw[key] for key in ("tasks", "hooks", "queue", "retention") if key in flow.raw}
+
+
+def options_of(newest: int | None, queue: str) -> WorkflowOptions:
+    """Where a number of runs is kept their age does not count."""
+    return WorkflowOptions(queue=queue, retention=None if newest is None else FOR_GOOD)
 
 
 def flow_workflow(flow: Flow, tasks: Tasks) -> Workflow[..., Any]:
@@ -78,7 +101,7 @@ def flow_workflow(flow: Flow, tasks: Tasks) -> Workflow[..., Any]:
             _begin_properly(flow, {} if payload is None else payload, told)
         return _Run(about_of(told), payload, tasks).whole()
 
-    return _named(flow.full_name, run, WorkflowOptions(queue=flow.queue.default))
+    return _named(flow.full_name, run, options_of(flow.retention, flow.queue.default))
 
 
 def part_workflow(tasks: Tasks) -> Workflow[..., Any]:
@@ -167,9 +190,9 @@ class _Run:
             options = {"retry": None if node.retry is None else asdict(node.retry), "timeout": node.timeout}
             input_ = encode_input((options, list(args), self._keywords()), {})
             queue = self.about.routing.queue_of(node.name)
-            return Member(MEMBER_MARK + node.name, input_, WorkflowOptions(queue=queue))
+            return Member(MEMBER_MARK + node.name, input_, self.about.options(queue))
         input_ = encode_input((asdict(self.about), self.payload, place, *args), {})
-        return Member(PART, input_, WorkflowOptions(queue=self.about.routing.default))
+        return Member(PART, input_, self.about.options(self.about.routing.default))
 
     def _keywords(self) -> dict[str, Any]:
         return {"workflow_id": self.about.id, "payload": self.payload}
