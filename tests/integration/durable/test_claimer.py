@@ -45,7 +45,7 @@ def parent() -> str:
 @pytest.mark.parametrize(
     ("asked", "result"),
     [(three_naps, "rested"), (side_by_side, [1, 2]), (parent, "grown up")],
-    ids=str,
+    ids=["three_naps", "side_by_side", "parent"],
 )
 def test_what_a_run_makes_due_is_claimed_without_waiting_for_the_next_poll(
     database: Database,
