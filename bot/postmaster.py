@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,10 @@ _PORT = 5432  # only part of the socket's file name: nothing listens on a networ
 _SOCKET = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_FOLDER = 103 - len(f"/{_SOCKET}")  # the shortest limit of the systems we run on, in bytes
 _TEMPORARY = Path("/tmp")  # noqa: S108 - TMPDIR may be deep; what we make there is private to us
+# The shortest question to which PostgreSQL has an answer, "N" on a Unix socket, whoever asks and however full it is:
+# https://www.postgresql.org/docs/current/protocol-message-formats.html
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+_ANSWER_WITHIN = 1.0
 _LONGEST_LOG = 10 * 1024 * 1024
 _ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 _SETTINGS = {
@@ -266,13 +271,16 @@ def _is_short_folder(folder: Path) -> bool:
 
 
 def _accepts(folder: Path) -> bool:
-    """Whether a live server listens in this folder: a pid file says `ready` also of one that dies this moment."""
+    """Whether a live server answers in this folder. A pid file says `ready` also of one that dies this moment, and the
+    system takes a connection for one that is dead in all but name: only an answer counts."""
     with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_ANSWER_WITHIN)
         try:
             client.connect(str(folder / _SOCKET))
+            client.sendall(_SSL_REQUEST)
+            return client.recv(1) == b"N"
         except OSError:
             return False
-    return True
 
 
 def _write(path: Path, text: str) -> Path:
