@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.access import CHALLENGE, Access
@@ -24,6 +24,7 @@ from bot.webhook import DeliveryDesk
 _DELIVERIES_AT_ONCE = 64  # each waits in a thread for the commit it shares with the others
 _SLACK_AT_ONCE = 20
 _QUESTIONS_AT_ONCE = 4
+_JSON: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
 
 
 class SlackAnswer(Protocol):
@@ -69,7 +70,16 @@ def create_app(services: Services) -> FastAPI:
 def _add_webhook(app: FastAPI, services: Services, bodies: BodyReader) -> None:
     deliveries_at_once = anyio.CapacityLimiter(_DELIVERIES_AT_ONCE)
 
-    @app.post("/github/webhook", summary="Deliveries of GitHub", response_class=JSONResponse)
+    @app.post(
+        "/github/webhook",
+        summary="Deliveries of GitHub",
+        response_class=JSONResponse,
+        responses={
+            200: {"description": "It was taken before"},
+            202: {"description": "It is committed, or of a kind that is not used"},
+            **_refusals(400, 401, 408, 413, 429, 503),
+        },
+    )
     async def github_webhook(request: Request) -> Response:
         """202 after the delivery is committed, 200 for one that was taken before, 4xx for one that is refused."""
         try:
@@ -88,7 +98,15 @@ def _add_webhook(app: FastAPI, services: Services, bodies: BodyReader) -> None:
 def _add_slack(app: FastAPI, slack: Callable[[bytes, Mapping[str, str]], SlackAnswer], bodies: BodyReader) -> None:
     slack_at_once = anyio.CapacityLimiter(_SLACK_AT_ONCE)
 
-    @app.post("/slack/events", summary="Commands, interactivity and events of Slack")
+    @app.post(
+        "/slack/events",
+        summary="Commands, interactivity and events of Slack",
+        response_class=PlainTextResponse,
+        responses={
+            200: {"description": "What Slack is to show, or nothing", "content": _JSON},
+            **_refusals(400, 401, 408, 413, 429, 503),
+        },
+    )
     async def slack_events(request: Request) -> Response:
         """401 without Slack's signature, 200 for everything Vigil does not use."""
         try:
@@ -108,7 +126,12 @@ def _add_operators_routes(app: FastAPI, services: Services) -> None:
         """200 as long as the event loop turns."""
         return {"status": "up"}
 
-    @app.get("/readyz", summary="Whether the bot can do its work", response_class=JSONResponse)
+    @app.get(
+        "/readyz",
+        summary="Whether the bot can do its work",
+        response_class=JSONResponse,
+        responses={503: {"description": "It cannot: the same, with what is wrong", "content": _JSON}},
+    )
     async def readyz() -> Response:
         """Schema, database, a live worker, open gates; 503 when one of them is not as it should be."""
         checks = await run_sync(services.health.checks, limiter=questions_at_once)
@@ -119,7 +142,7 @@ def _add_operators_routes(app: FastAPI, services: Services) -> None:
         }
         return JSONResponse(content, 200 if ready else 503)
 
-    @app.get("/metrics", summary="Prometheus text")
+    @app.get("/metrics", summary="Prometheus text", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Counters of this process and the state of the engine."""
         exposition = await run_sync(services.metrics.exposition, limiter=questions_at_once)
@@ -129,7 +152,7 @@ def _add_operators_routes(app: FastAPI, services: Services) -> None:
 def _add_page(app: FastAPI, services: Services) -> None:
     pages_at_once = anyio.CapacityLimiter(_QUESTIONS_AT_ONCE)
 
-    @app.get("/", summary="Which pull requests are watched", response_class=HTMLResponse)
+    @app.get("/", summary="Which pull requests are watched", response_class=HTMLResponse, responses=_refusals(401, 503))
     async def index(request: Request) -> Response:
         """A plain list, for whoever shows the API token."""
         if not services.access.allows(request):
@@ -139,6 +162,11 @@ def _add_page(app: FastAPI, services: Services) -> None:
         except SQLAlchemyError:
             return _problem(503, "the database is away")
         return HTMLResponse(watched_page(rows))
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document: why a request was refused."""
+    return {status: {"description": "Refused: `error` says why", "content": _JSON} for status in statuses}
 
 
 def _problem(status: int, reason: str, challenge: str | None = None) -> Response:

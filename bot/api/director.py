@@ -103,7 +103,11 @@ def _add_reading(routes: APIRouter, management: Management, door: Door) -> None:
 def _add_doing(routes: APIRouter, management: Management, door: Door) -> None:
     runs = management.runs
     missing: dict[int | str, dict[str, Any]] = {404: {"model": Error}}
-    begun: dict[int | str, dict[str, Any]] = missing | {201: {"model": WorkflowRun}, 413: {"model": Error}}
+    begun: dict[int | str, dict[str, Any]] = missing | {
+        201: {"model": WorkflowRun},
+        408: {"model": Error},
+        413: {"model": Error},
+    }
 
     @routes.post(
         "/workflows",

@@ -45,7 +45,9 @@ def _add_starting(routes: APIRouter, orchestrations: Orchestrations) -> None:
         200: {"description": "It was waited for and has completed: its output"},
         202: {"model": ManagementUris, "description": "Begun"},
         409: {"model": Refused, "description": "One of this id runs"},
+        408: {"model": Refused, "description": "The body did not arrive in time"},
         413: {"model": Refused},
+        500: {"model": InstanceStatus, "description": "It was waited for and has failed, and that was to be told so"},
     }
     extra = _WAIT | json_body(required=False)
 
@@ -144,7 +146,7 @@ def _add_steering(routes: APIRouter, orchestrations: Orchestrations) -> None:
         "/instances/{instance_id}/raiseEvent/{event_name}",
         status_code=202,
         response_class=Response,
-        responses=done | {413: {"model": Refused}},
+        responses=done | {408: {"model": Refused}, 413: {"model": Refused}},
         openapi_extra=json_body(required=True),
         summary="Send an event to an instance",
     )

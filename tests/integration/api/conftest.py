@@ -75,7 +75,7 @@ def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         )
         services = Services(
             desk=DeliveryDesk(SECRET, Intake(database)),
-            slack=lambda _body, _headers: SlackAnswer(200, {}, ""),
+            slack=lambda _body, _headers: SlackAnswer(200, {"content-type": "text/plain"}, ""),
             health=Health(client, lambda: current(database), {ENGINE.schema: ENGINE.head()}),
             metrics=Metrics(client),
             watched=list,
@@ -84,5 +84,5 @@ def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         )
         app = create_app(services)
         url = stack.enter_context(served(app))
-        who = [stack.enter_context(client_of(url, token)) for token in (ADMIN, VIEWER, None)]
-        yield Stage(app, *who, worker, management)
+        admin, viewer, anonymous = (stack.enter_context(client_of(url, token)) for token in (ADMIN, VIEWER, None))
+        yield Stage(app, admin, viewer, anonymous, worker, management)
