@@ -13,6 +13,7 @@ from typing import Self
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.demo.waiting import eventually
 from bot.embedded import EmbeddedPostgres
@@ -110,6 +111,21 @@ def test_after_a_fail_over_that_met_a_replica_first_everything_goes_on_by_itself
                 connection.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
             ask(Client(direct), copies=1)
             assert remains(direct, deeds, copies=1) == untroubled
+
+
+def test_one_statement_finds_out_that_all_connections_are_lost_and_no_other_fails(database_url: str) -> None:
+    with PostgresProxy(database_url) as proxy, opened(proxy.url) as database:
+
+        def use_both_pools() -> None:
+            with database.reading() as one, database.reading(timeout=5) as other:
+                one.execute(text("SELECT 1"))
+                other.execute(text("SELECT 1"))
+
+        use_both_pools()
+        assert proxy.drop() == 2
+        with pytest.raises(SQLAlchemyError):
+            use_both_pools()
+        use_both_pools()
 
 
 def test_what_was_claimed_by_a_claim_whose_answer_was_lost_goes_on_at_once(database_url: str) -> None:
