@@ -39,7 +39,7 @@ lint: $(STAMP) ## Format, lint, types, import law
 format: $(STAMP) ## Mend what ruff can mend
 	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format --quiet .
 
-mutants: setup ## Plant ten bugs, one after the other: each has to turn a test red
+mutants: setup ## Plant bugs, one after the other: each has to turn a test red
 	@$(PYTHON) -m tests.mutants $(ARGS)
 
 bench: $(STAMP) ## The engine beside DBOS on one PostgreSQL, about 4 minutes (ARGS="--long", "--rounds 5", "--without-dbos")

@@ -36,6 +36,7 @@ STEPS = "tests/integration/durable/test_steps.py"
 WAITING = "tests/integration/durable/test_waiting.py"
 WORKER = "tests/integration/durable/test_worker.py"
 INTAKE = "tests/integration/durable/test_intake.py"
+PAYLOADS = "tests/integration/durable/test_payloads.py"
 
 MUTANTS = (
     Mutant(
@@ -119,6 +120,42 @@ MUTANTS = (
         "inbox dropped at the end",
         (Edit("durable/postgres/endings.py", " AND NOT EXISTS ({_UNREAD_START}) RETURNING", " RETURNING"),),
         (WAITING,),
+    ),
+    Mutant(
+        "a large result that is gone with the member that had it",
+        (
+            Edit(
+                "durable/worker/offloading.py",
+                "        payloads.use(connection, self._workflow, entry.payload)\n",
+                "        del connection, entry\n",
+            ),
+        ),
+        (PAYLOADS,),
+    ),
+    Mutant(
+        "large values forgotten that stand in large values",
+        (
+            Edit(
+                "durable/postgres/payload_pruning.py",
+                "    UNION SELECT workflow_key, unnest(holds) FROM direct JOIN durable.payloads USING (hash)\n",
+                "",
+            ),
+        ),
+        (PAYLOADS,),
+    ),
+    Mutant(
+        "large values forgotten before the row that refers to them",
+        (
+            Edit(
+                "durable/postgres/payload_pruning.py",
+                "SELECT key FROM durable.workflows WHERE state <> 'running' AND key IN (\n"
+                "    SELECT workflow_key FROM durable.payload_uses JOIN durable.workflows w ON w.key = workflow_key\n"
+                "    WHERE noted_at < (SELECT durable.now()) - :age AND w.state <> 'running' ORDER",
+                "SELECT key FROM durable.workflows WHERE key IN (SELECT workflow_key FROM durable.payload_uses\n"
+                "    WHERE noted_at < (SELECT durable.now()) - :age ORDER",
+            ),
+        ),
+        (PAYLOADS,),
     ),
     Mutant(
         "retry on a lost answer",

@@ -13,5 +13,5 @@ def test_each_planted_bug_still_finds_its_place(mutant: Mutant) -> None:
         assert (ROOT / tests).exists()
 
 
-def test_there_are_ten() -> None:
-    assert len(MUTANTS) == 10
+def test_there_are_at_least_ten() -> None:
+    assert len(MUTANTS) >= 10
