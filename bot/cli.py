@@ -15,10 +15,18 @@ _COMMANDS = {
     "worker": "bot.cli_serve",
     "db": "bot.cli_database",
     "workflow": "bot.cli_workflow",
+    "flow": "bot.cli_flow",
+    "schedule": "bot.cli_schedule",
+    "queue": "bot.cli_queue",
+    "status": "bot.cli_status",
     "replay": "bot.cli_replay",
     "doctor": "bot.cli_doctor",
     "manifest": "bot.cli_manifest",
+    "completion": "bot.cli_completion",
 }
+
+
+COMPLETE_VARIABLE = "_VIGIL_COMPLETE"
 
 
 class CommandFailed(click.ClickException):
@@ -82,7 +90,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], dotenv: Path) -> 
     """Run one command; returns the exit code: 0, 1 for a failure, 2 for bad settings or arguments."""
     try:
         code = vigil.main(
-            list(arguments), prog_name="python -m bot", standalone_mode=False, obj=Surroundings(environ, dotenv)
+            list(arguments),
+            prog_name="python -m bot",
+            complete_var=COMPLETE_VARIABLE,
+            standalone_mode=False,
+            obj=Surroundings(environ, dotenv),
         )
     except click.ClickException as problem:
         problem.show()

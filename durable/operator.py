@@ -83,18 +83,31 @@ class Operator:
             steering.purge(connection, workflow_id)
         log.info("purged", extra={"workflow_id": workflow_id})
 
-    def purge_ended(self, older_than: timedelta, *, states: Sequence[WorkflowState] = steering.ENDED) -> int:
+    def count_ended(self, older_than: timedelta, *, states: Sequence[WorkflowState] = steering.ENDED) -> int:
+        """How many `purge_ended` would forget now. Raises `ValueError` for a state that is no end."""
+        _check_ends(states)
+        with self._database.reading() as connection:
+            return steering.count_ended(connection, older_than, states)
+
+    def purge_ended(
+        self,
+        older_than: timedelta,
+        *,
+        states: Sequence[WorkflowState] = steering.ENDED,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> int:
         """Forget what ended in one of `states` longer than `older_than` ago, batch by batch; returns how many.
 
-        What a living parent still has to read the result of is left. Raises `ValueError` for a state that is no end.
+        What a living parent still has to read the result of is left. `progress` is told of each batch how many it forgot.
+        Raises `ValueError` for a state that is no end.
         """
-        if wrong := sorted(set(states) - set(steering.ENDED)):
-            raise ValueError(f"purge_ended: states has {', '.join(wrong)}; only {', '.join(steering.ENDED)} are ends")
+        _check_ends(states)
         purged = 0
         while True:
             with self._database.transaction("purge") as connection:
                 batch = steering.purge_ended(connection, older_than, states, most=PURGE_BATCH)
             purged += batch
+            progress(batch)
             if batch < PURGE_BATCH:
                 return purged
 
@@ -104,3 +117,8 @@ class Operator:
             yield connection
         if self._hint is not None:
             self._hint()
+
+
+def _check_ends(states: Sequence[WorkflowState]) -> None:
+    if wrong := sorted(set(states) - set(steering.ENDED)):
+        raise ValueError(f"purge_ended: states has {', '.join(wrong)}; only {', '.join(steering.ENDED)} are ends")

@@ -115,11 +115,13 @@ _LET_GO = text(
     " AND parent.key = c.parent_key AND (parent.state = 'closed' OR c.left_behind)"
 )
 _PURGE = text("DELETE FROM durable.workflows WHERE key = :key")
-_PURGE_ENDED = text(f"""
-WITH old AS MATERIALIZED (
+_OLD = f"""
     SELECT w.key FROM durable.runs r JOIN durable.workflows w ON w.key = r.workflow_key AND w.run = r.run
     WHERE r.outcome = ANY(:states) AND r.updated_at < (SELECT durable.now()) - :age AND w.state = 'closed'
-        AND {NOT_AWAITED}
+        AND {NOT_AWAITED}"""  # noqa: S608 - our own text
+_COUNT_ENDED = text(f"SELECT count(*) FROM ({_OLD}) AS old")  # noqa: S608 - our own text
+_PURGE_ENDED = text(f"""
+WITH old AS MATERIALIZED ({_OLD}
     ORDER BY r.updated_at LIMIT :most FOR UPDATE OF w SKIP LOCKED
 )
 DELETE FROM durable.workflows w USING old WHERE w.key = old.key
@@ -227,6 +229,12 @@ def purge(connection: Connection, workflow_id: str) -> None:
     held = _hold(connection, workflow_id, "purge", ENDED)
     _refuse_awaited(connection, held, "purge")
     connection.execute(_PURGE, {"key": held.key})
+
+
+def count_ended(connection: Connection, age: timedelta, states: Sequence[WorkflowState]) -> int:
+    """How many workflows ended in one of `states` longer than `age` ago and may be forgotten."""
+    many: int = connection.execute(_COUNT_ENDED, {"age": age, "states": list(states)}).scalar_one()
+    return many
 
 
 def purge_ended(connection: Connection, age: timedelta, states: Sequence[WorkflowState], *, most: int) -> int:

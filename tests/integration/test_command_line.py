@@ -289,7 +289,7 @@ def test_a_paused_workflow_is_resumed_and_one_that_is_not_is_told_so(database: D
     refused = vigil("workflow", "resume", "fine", DATABASE_URL=database_url)
 
     assert (resumed.returncode, resumed.stdout, client.describe("stuck").state) == (0, "stuck goes on\n", "ready")
-    assert (refused.returncode, refused.stderr) == (1, "fine is ready, and only a paused workflow can be resumed\n")
+    assert (refused.returncode, refused.stderr) == (1, "workflow fine is ready: resume takes one that is paused\n")
 
 
 def test_manifests_are_ready_to_paste() -> None:
