@@ -212,6 +212,8 @@ class Postmaster:
         for name, value in {**self._settings, **files}.items():
             command += ["-c", f"{name}={value}"]
         user, group, extra_groups = self._place.runs_as
+        if self._child is not None:
+            self._child.poll()  # it has ended, but Popen warns, when it is collected, of a child nobody asked about
         with self._open_log() as log:
             # A session of its own: neither Ctrl-C in the terminal nor the bot's SIGKILL reaches it.
             self._child = subprocess.Popen(  # noqa: S603 - the program of a locked wheel, no outside input
