@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.access import CHALLENGE, Access
 from bot.api import Management
 from bot.api.app import add_management
+from bot.api.limits import Buckets
 from bot.health import Health
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.openapi import describe
@@ -51,8 +52,8 @@ class Services:
     management: Management
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application. It holds no state of its own: any number of processes may serve it."""
+def create_app(services: Services, buckets: Buckets | None = None) -> FastAPI:
+    """The application. It holds no state but the `buckets` of its clients: any number of processes may serve it."""
     app = FastAPI(
         title="Vigil", description="A ChatOps bot that keeps watch over GitHub pull requests", version="0.1.0"
     )
@@ -61,7 +62,7 @@ def create_app(services: Services) -> FastAPI:
     _add_slack(app, services.slack, bodies)
     _add_operators_routes(app, services)
     _add_page(app, services)
-    add_management(app, services.management, services.access, bodies)
+    add_management(app, services.management, services.access, bodies, buckets or Buckets())
     app.add_middleware(SecurityHeaders)
     describe(app)
     return app

@@ -17,9 +17,7 @@ from bot.reading import BodyReader
 _RETRY_DATABASE = 10  # seconds
 
 
-def add_management(
-    app: FastAPI, management: Management, access: Access, bodies: BodyReader, buckets: Buckets | None = None
-) -> None:
+def add_management(app: FastAPI, management: Management, access: Access, bodies: BodyReader, buckets: Buckets) -> None:
     """Add both interfaces."""
     door = Door(access, bodies)
     app.include_router(durable_functions.router(management, door))
@@ -27,7 +25,7 @@ def add_management(
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(SQLAlchemyError, _without_database)
-    app.add_middleware(RateLimit, buckets=buckets or Buckets())
+    app.add_middleware(RateLimit, buckets=buckets)
     app.add_middleware(CanonicalPaths)
 
 

@@ -177,10 +177,18 @@ def test_the_demo_opens_the_dashboard_to_this_machine_alone(demo: str, host: str
     assert not settings().demo
 
 
-def test_no_secret_shows_in_the_repr() -> None:
-    loaded = settings(DATABASE_URL="postgresql://u:hunter2@db/v", VIGIL_API_TOKEN="api-token")
+def test_who_may_look_has_another_token_than_who_may_do() -> None:
+    assert settings(VIGIL_API_TOKEN="one-token", VIGIL_VIEWER_TOKEN="another").viewer_token == "another"
+    [finding] = findings(VIGIL_API_TOKEN="one-token", VIGIL_VIEWER_TOKEN="one-token")
+    assert finding.startswith("VIGIL_VIEWER_TOKEN: (hidden) ")
 
-    for secret in (*ENVIRON.values(), "hunter2", "api-token"):
+
+def test_no_secret_shows_in_the_repr() -> None:
+    loaded = settings(
+        DATABASE_URL="postgresql://u:hunter2@db/v", VIGIL_API_TOKEN="api-token", VIGIL_VIEWER_TOKEN="seer"
+    )
+
+    for secret in (*ENVIRON.values(), "hunter2", "api-token", "seer"):
         assert secret not in repr(loaded)
         assert any(secret in held for held in loaded.secrets)
     assert "hunter2" in loaded.secrets

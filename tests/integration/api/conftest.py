@@ -42,6 +42,7 @@ class Stage:
     anonymous: httpx.Client
     worker: InlineWorker
     management: Management
+    services: Services
 
     def begin(self, name: str, instance_id: str, value: Any = None) -> str:
         """Begin an instance and do all that is due; returns its path."""
@@ -85,4 +86,4 @@ def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         app = create_app(services)
         url = stack.enter_context(served(app))
         admin, viewer, anonymous = (stack.enter_context(client_of(url, token)) for token in (ADMIN, VIEWER, None))
-        yield Stage(app, admin, viewer, anonymous, worker, management)
+        yield Stage(app, admin, viewer, anonymous, worker, management, services)

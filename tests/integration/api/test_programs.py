@@ -53,7 +53,8 @@ def test_flows_that_cannot_be_used_are_named_line_by_line(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("variable", ["VIGIL_MODULES", "VIGIL_FLOWS"])
 def test_the_start_ends_with_one_line(start_bot: StartBot, variable: str) -> None:
-    bot = start_bot(ready=False, **{variable: "nowhere.py"})
+    settings = {variable: "nowhere.py"}
+    bot = start_bot("serve", ready=False, forked=True, **settings)
     eventually(lambda: bot.exit_code is not None, within=30)
     assert bot.exit_code == 2
     [line] = [line for line in bot.log_text.splitlines() if line.strip()]
