@@ -75,6 +75,7 @@ WHERE state = 'waiting' AND listening AND key IN (
     WHERE l.child_key = :key AND (f.missing <= 0 OR (f.failed AND f.fail_fast)))"""
 # Two statements in one trip: the second sees where a parent waits that opened its fan while the first waited for that.
 _ENDED = text(f"{COUNT_DOWN};{WAKE_PARENTS}")
+_LEAVE_BEHIND = text("UPDATE durable.children SET left_behind = true WHERE child_key = ANY(:keys)")
 _FORGET_MEMBERS = text("DELETE FROM durable.workflows WHERE key = ANY(:keys) AND state = 'closed'")
 _ORPHANS = text(
     "SELECT child.workflow_id, c.on_parent_close FROM durable.children c"
@@ -140,6 +141,12 @@ def fold(connection: Connection, claim: Claim, step: int, forget: Sequence[int])
     connection.execute(_FOLD, _at(claim, step))
     connection.execute(_UNLINK, _at(claim, step))
     connection.execute(_FORGET_MEMBERS, {"keys": list(forget)})
+
+
+def leave_behind(connection: Connection, keys: Sequence[int]) -> None:
+    """Let these children be treated as if their parent had ended: nobody waits for them any more."""
+    if keys:
+        connection.execute(_LEAVE_BEHIND, {"keys": list(keys)})
 
 
 def lock_child(connection: Connection, workflow_id: str) -> int | None:

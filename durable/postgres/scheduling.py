@@ -139,6 +139,11 @@ _RELEASE = text(
     " claimed_until = NULL, attempts = greatest(attempts - 1, 0)"
     " WHERE key = :key AND fence = :fence AND state = 'running'"
 )
+_DISOWN = text(
+    "UPDATE durable.workflows SET state = 'waiting', wake_at = (SELECT durable.now()), worker_id = NULL,"
+    " claimed_until = NULL, attempts = greatest(attempts - 1, 0)"
+    " WHERE state = 'running' AND worker_id = :worker AND key <> ALL(CAST(:held AS bigint[]))"
+)
 _RECLAIM = text("""
 WITH dead AS (
     SELECT id FROM durable.workers WHERE lease_until <= clock_timestamp() OR id = ANY(:dead)
@@ -274,6 +279,11 @@ def outlook(connection: Connection, serves: Serves) -> Outlook:
 def release(connection: Connection, claimed: Claim) -> bool:
     """Give a workflow back, due at once, for any worker to go on with; False when it is no longer ours."""
     return connection.execute(_RELEASE, {"key": claimed.key, "fence": claimed.fence}).rowcount == 1
+
+
+def disown(connection: Connection, worker: int, held: Sequence[int]) -> int:
+    """Give back what this worker has claimed and does not hold: the answer to a claim was lost; returns how many."""
+    return connection.execute(_DISOWN, {"worker": worker, "held": list(held)}).rowcount
 
 
 def reclaim(connection: Connection, dead: Sequence[int] = (), *, most: int = 1000) -> list[str]:

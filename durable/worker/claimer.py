@@ -31,6 +31,7 @@ class Claimer:
         self._more = False
         self._is_full = False
         self._hinted = False
+        self._in_doubt = False
         self._looks_at = math.inf
         self._wake = threading.Event()
         self._stopping = False
@@ -63,7 +64,9 @@ class Claimer:
         if free <= 0 or not self._lease.is_fresh:
             return 0
         asked = time.monotonic()
+        self._in_doubt = True
         claims = self._taking.take(free, outlook)
+        self._in_doubt = False
         self._more = len(claims) == free
         for claim in claims:
             self._runner.submit(claim, asked)
@@ -84,6 +87,9 @@ class Claimer:
 
     def _claim_or_wait(self) -> float:
         """Claim what is due; returns the seconds to wait at most. Idle it costs one small query a poll."""
+        if self._in_doubt:  # the answer to a claim was lost: what it took is ours, and nobody runs it
+            self._taking.give_back_all_but(self._runner.held)
+            self._in_doubt = False
         if not self._may_claim():
             return self._poll
         backlog = self._more and time.monotonic() < self._looked_at + BACKLOG_S

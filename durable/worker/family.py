@@ -34,8 +34,8 @@ class Household(Protocol):
         """(workflow id, member) pairs with inputs as they are stored. Raises `NotSerializable`."""
         ...
 
-    def end_others(self, workflow_ids: Sequence[str], reason: str) -> None:
-        """Terminate workflows that nobody waits for any more."""
+    def settle_orphans(self) -> None:
+        """See to children that nobody waits for any more."""
         ...
 
 
@@ -109,7 +109,7 @@ class Family:
 
     def gather(self, step: int, command: Gather, entry: Entry | None) -> Entry:
         """Begin the members, wait for what is wanted of them, and collect their results as one entry."""
-        losers: list[str] = []
+        losers: list[int] = []
 
         def look(connection: Connection) -> Entry | None:
             complete = kin.fan_is_complete(connection, self._claim, step)
@@ -126,14 +126,16 @@ class Family:
                 done = self._late(step, begun, rows, now, before or [None] * len(rows))
             else:
                 done = _collected(begun, command, rows, now)
-            losers.extend(row.workflow_id for row in rows if row.outcome is None)
+            losers.extend(row.key for row in rows if row.outcome is None)
+            kin.leave_behind(connection, losers)
             done_with = [row for row in rows if row.name.startswith(MEMBER_MARK) and row.outcome == "completed"]
             kin.fold(connection, self._claim, step, [row.key for row in done_with])
             self._household.store(connection, done, None)
             return done
 
         answered = _or_suspend(self._household.at_once("gather", look))
-        self._household.end_others(losers, "no longer waited for")
+        if losers:
+            self._household.settle_orphans()
         return answered
 
     def _begin(

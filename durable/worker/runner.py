@@ -12,9 +12,9 @@ from durable.definitions import Workflow
 from durable.errors import Abandoned
 from durable.model import Claim
 from durable.postgres import scheduling
-from durable.postgres.database import Database
+from durable.postgres.database import Database, is_away
 from durable.worker.lease import Lease
-from durable.worker.session import MOST_ATTEMPTS, Session
+from durable.worker.session import DATABASE_RETRY_S, MOST_ATTEMPTS, Session
 from durable.worker.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Runner:
         self._changed = threading.Condition()
         self._sessions: set[Session] = set()
         self._busy = 0
+        self._held: set[int] = set()
         self._stopping = threading.Event()
         self._never = threading.Event()
         self._lingerer = threading.Thread(target=self._flush_what_lingers, name="durable-linger", daemon=True)
@@ -58,10 +59,17 @@ class Runner:
         """How many more claims may be taken."""
         return 0 if self._stopping.is_set() else self._slots - self._busy
 
+    @property
+    def held(self) -> list[int]:
+        """The keys of the claims in hand."""
+        with self._changed:
+            return list(self._held)
+
     def submit(self, claim: Claim, claimed_at: float) -> None:
         """Run a claim in a thread of its own. `claimed_at` is the monotonic time before it was asked for."""
         with self._changed:
             self._busy += 1
+            self._held.add(claim.key)
         name = f"durable-{claim.workflow_id}"
         threading.Thread(target=self._run_in_slot, args=(claim, claimed_at), name=name, daemon=True).start()
 
@@ -119,15 +127,21 @@ class Runner:
         finally:
             with self._changed:
                 self._busy -= 1
+                self._held.discard(claim.key)
                 self._changed.notify_all()
             self._on_free(due_in)
 
     def _release(self, claim: Claim) -> None:
-        try:
-            with self._database.statement("release") as connection:
-                scheduling.release(connection, claim)
-        except SQLAlchemyError as error:
-            log.warning("not given back: %s", type(error).__name__, extra={"workflow_id": claim.workflow_id})
+        """Give a claim back; while the database is away again and again, for as long as the lease is ours."""
+        while True:
+            try:
+                with self._database.statement("release") as connection:
+                    scheduling.release(connection, claim)
+            except SQLAlchemyError as error:
+                if is_away(error) and self._lease.remaining() > 0 and not self._stopping.wait(DATABASE_RETRY_S):
+                    continue
+                log.warning("not given back: %s", type(error).__name__, extra={"workflow_id": claim.workflow_id})
+            return
 
     def _flush_what_lingers(self) -> None:
         """Commit results whose run does not come to its next verb soon. Sleeps while nothing runs."""

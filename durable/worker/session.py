@@ -7,8 +7,8 @@ soon, `flush_if_older` commits it alone.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from durable.errors import Abandoned, Suspended, WorkflowClosed, WorkflowNotFound
+from durable.errors import Abandoned, Suspended
 from durable.model import (
     AwaitChild,
     CallActivity,
@@ -29,7 +29,7 @@ from durable.model import (
     Sleep,
     StartChild,
 )
-from durable.postgres import commands, endings, gates, journal
+from durable.postgres import endings, gates, journal
 from durable.postgres.database import Database, is_away
 from durable.postgres.journal import Close, Disposition, FenceLost, Hold, ParkAt, Wait, Write
 from durable.replay import Completed, Continued, Divergence, Ended, Failed, GivenUp, Outcome, Waiting
@@ -259,11 +259,14 @@ class Session:
         self._offloading.use(connection, entry)
         journal.write(connection, shortened)
 
-    def end_others(self, workflow_ids: Sequence[str], reason: str) -> None:
-        """Terminate workflows that nobody waits for any more, each by itself."""
-        for workflow_id in workflow_ids:
-            with suppress(WorkflowClosed, WorkflowNotFound), self._database.transaction("terminate") as connection:
-                commands.terminate(connection, workflow_id, reason)
+    def settle_orphans(self) -> None:
+        """See to children that nobody waits for any more. What they were left by is committed and has to go on: where
+        the database is away, the upkeep sees to them later."""
+        try:
+            settle_orphans(self._database, self.claim.key)
+        except SQLAlchemyError as error:
+            extra = {"workflow_id": self.claim.workflow_id}
+            log.warning("children not seen to yet: %s", type(error).__name__, extra=extra)
 
     def flush(self) -> None:
         """Commit what is kept back."""
@@ -329,7 +332,7 @@ class Session:
             log.info("a signal came with the end: next run", extra={"workflow_id": self.claim.workflow_id})
         self._forget_kept()
         if has_children is not False:
-            settle_orphans(self._database, self.claim.key)
+            self.settle_orphans()
 
     def _continue(self, input_: str) -> Claim:
         with self._or_lose():

@@ -1,6 +1,7 @@
 """What a worker may take, looked for and taken: from queues without a limit in one statement, from others under it."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from durable.model import Claim
 from durable.postgres import queues, scheduling
@@ -29,6 +30,11 @@ class Taking:
             return self._take_within_limits(most, outlook)
         with self._database.statement("claim") as connection:
             return scheduling.claim(connection, self._lease.worker, self._serves, most, CLAIM_HOLD_S)
+
+    def give_back_all_but(self, held: Sequence[int]) -> None:
+        """Give back what is claimed in this worker's name and not among the keys it knows of."""
+        with self._database.statement("release") as connection:
+            scheduling.disown(connection, self._lease.worker, held)
 
     def _take_within_limits(self, most: int, outlook: Outlook) -> list[Claim]:
         with self._database.transaction("claim") as connection:

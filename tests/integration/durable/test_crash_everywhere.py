@@ -24,6 +24,7 @@ CRASHED_ELSEWHERE = {
     "payload": "test_payloads",
     "queues": "one statement, which changes nothing but the limit",
     "prune": "batches that depend on nothing",
+    "terminate": "what a client says again, see test_lost_commits",
     "heartbeat": "one statement; without it the lease runs out",
     "release": "one statement; without it the claim runs out",
     "retire": "one statement; without it the lease runs out",
