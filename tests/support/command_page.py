@@ -34,7 +34,7 @@ $ eval "$(python -m bot completion bash)"
 
 def page() -> str:
     """The whole page."""
-    root = click.Context(vigil, info_name="python -m bot", max_content_width=110, terminal_width=110)
+    root = click.Context(vigil, info_name="python -m bot", terminal_width=110, **vigil.context_settings)
     return _HEAD + "".join(_sections(vigil, root, 2))
 
 
@@ -43,7 +43,7 @@ def _sections(group: click.Group, context: click.Context, depth: int) -> Iterato
         command = group.get_command(context, name)
         if command is None:
             continue
-        inner = click.Context(command, parent=context, info_name=name, max_content_width=110, terminal_width=110)
+        inner = click.Context(command, parent=context, info_name=name, terminal_width=110)
         title = inner.command_path.removeprefix("python -m bot ")
         yield f"\n{'#' * min(depth, 3)} {title}\n\n```text\n{command.get_help(inner).rstrip()}\n```\n"
         if isinstance(command, click.Group):
