@@ -26,7 +26,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = sized(1, 100)
+EXAMPLES = sized(1, 30)
 
 
 def known_places(stage: Stage) -> Iterator[dict[str, str]]:
@@ -36,6 +36,13 @@ def known_places(stage: Stage) -> Iterator[dict[str, str]]:
     for name, instance_id in (("approval", "known-open"), ("echo", "known-ended")):
         stage.begin(name, instance_id, "x")
         yield {"instance_id": instance_id, "function_name": name, "event_name": "Approval", "workflow_id": run}
+
+
+def _is_patient(case: Case[Any]) -> bool:
+    try:
+        return float((case.query or {}).get("timeout", 0)) > 0
+    except (TypeError, ValueError):
+        return False
 
 
 @pytest.mark.chaos
@@ -51,6 +58,8 @@ def test_no_request_is_answered_by_an_error_of_ours_or_as_it_is_not_documented(
     def check(case: Case[Any]) -> None:
         nonlocal asked
         asked += 1
+        if _is_patient(case):
+            case.query["timeout"] = "0.1"  # nobody works here, so the end would never come
         case.call_and_validate(base_url=url, headers=headers, checks=CHECKS)
 
     for places in known_places(stage):
