@@ -180,7 +180,10 @@ def limited() -> list[Any]:
 
 @workflow
 def raced() -> Any:
-    return first_of(call(child, 500), call(child, 1))
+    """Goes on for longer than the loser would."""
+    winner = first_of(call(child, 500), call(child, 1))
+    sleep(900)
+    return winner
 
 
 @workflow
