@@ -1,10 +1,6 @@
-"""Workers in processes of their own that tests kill, freeze, and put under other clocks.
-
-The processes are forked from a clean server process that has everything imported, so that a death costs milliseconds.
-"""
+"""Workers in processes of their own that tests kill, freeze, and put under other clocks."""
 
 import logging
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -18,10 +14,9 @@ from typing import Protocol
 
 from durable.postgres import Database
 from durable.worker import Worker
+from tests.support.forks import FORKS
 from tests.support.storm import WORKFLOWS, Outside
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([__name__])
 SLOTS = 8
 CONNECTIONS = SLOTS + 6
 GONE_WITHIN_S = 20

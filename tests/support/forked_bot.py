@@ -9,16 +9,14 @@ import os
 import runpy
 import subprocess
 import sys
-from multiprocessing import connection, get_context
+from multiprocessing import connection
 from pathlib import Path
 from threading import Lock
 from typing import IO
 
 from bot.demo.bot_process import BotProcess, Role
+from tests.support.forks import FORKS, IMPORTED
 
-_IMPORTED = "bot.serving"
-_forks = get_context("forkserver")
-_forks.set_forkserver_preload(["bot.cli_serve", _IMPORTED, __name__])
 _lock = Lock()  # multiprocessing reads a process's exit code once; whoever asks beside it gets another
 
 
@@ -34,7 +32,7 @@ class _Fork:
     """A forked bot, as `subprocess.Popen` would show it."""
 
     def __init__(self, role: Role, environment: dict[str, str], folder: Path, log: Path) -> None:
-        self._process = _forks.Process(target=_be_the_bot, args=(role, environment, folder, log), daemon=True)
+        self._process = FORKS.Process(target=_be_the_bot, args=(role, environment, folder, log), daemon=True)
         with _lock:
             self._process.start()
 
@@ -57,7 +55,7 @@ class _Fork:
 
 def _be_the_bot(role: Role, environment: dict[str, str], folder: Path, log: Path) -> None:
     """Become what `python -m bot <role>` is, in the forked process."""
-    assert _IMPORTED in sys.modules, "the bot was not imported before the fork"
+    assert sys.modules.keys() >= set(IMPORTED), "not everything was imported before the fork"
     os.setsid()
     os.chdir(folder)
     for path, flags, descriptors in ((os.devnull, os.O_RDONLY, (0,)), (log, os.O_WRONLY | os.O_APPEND, (1, 2))):

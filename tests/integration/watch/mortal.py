@@ -1,10 +1,8 @@
 """The watch in a process of its own that dies by SIGKILL at the n-th point it comes to, and the successor it has.
 
-Every commit and every outward call passes one counter (`durable.injection`). The processes are forked from a clean
-server process that has everything imported, so that a death costs milliseconds.
+Every commit and every outward call passes one counter (`durable.injection`).
 """
 
-import multiprocessing
 import os
 import signal
 from dataclasses import dataclass
@@ -27,9 +25,8 @@ from integrations.github.api import GitHub
 from integrations.github.client import GitHubClient
 from integrations.slack.api import Slack
 from integrations.slack.client import SlackClient
+from tests.support.forks import FORKS
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([__name__])
 WITHIN_S = 60
 NEVER = 0
 

@@ -1,0 +1,16 @@
+"""Processes that start at once: forked from one that has everything imported, so that a death costs milliseconds.
+
+multiprocessing keeps one such server in each of pytest's processes, and what it has imported is said once: here.
+"""
+
+import multiprocessing
+
+IMPORTED = (
+    "bot.cli_serve",
+    "bot.serving",
+    "tests.support.forked_bot",
+    "tests.support.fleet",
+    "tests.integration.watch.mortal",
+)
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(list(IMPORTED))
