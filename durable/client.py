@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, get_args
 from sqlalchemy import Connection
 
 from durable.definitions import Workflow
-from durable.errors import WorkflowNotFound, WrongState
+from durable.errors import Undecodable, WorkflowNotFound, WrongState
 from durable.model import (
     MAX_WORKFLOW_ID,
     Description,
@@ -192,11 +192,12 @@ class Client:
         return tuple(args), kwargs
 
     def inputs(self, workflow_ids: Sequence[str]) -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
-        """What the present run of each was given, by id; who has gone in between is left out."""
+        """What the present run of each was given, by id; without those that have gone in between, and those
+        whose input this process cannot read."""
         found: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
         with self._database.reading(timeout=self._timeout) as connection:
             for workflow_id in workflow_ids:
-                with suppress(WorkflowNotFound):
+                with suppress(WorkflowNotFound, Undecodable):
                     args, kwargs = decode(views.input_of(connection, workflow_id))
                     found[workflow_id] = tuple(args), kwargs
         return found

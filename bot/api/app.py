@@ -13,6 +13,7 @@ from bot.api.management import Management
 from bot.api.paths import CanonicalPaths
 from bot.api.problems import DURABLE_FUNCTIONS, Problem, answer, is_managing
 from bot.reading import BodyReader
+from durable.errors import Undecodable
 
 _RETRY_DATABASE = 10  # seconds
 
@@ -25,6 +26,7 @@ def add_management(app: FastAPI, management: Management, access: Access, bodies:
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(SQLAlchemyError, _without_database)
+    app.add_exception_handler(Undecodable, _unreadable)
     app.add_middleware(RateLimit, buckets=buckets)
     app.add_middleware(CanonicalPaths)
 
@@ -48,3 +50,8 @@ async def _without_database(request: Request, problem: Exception) -> Response:
     if isinstance(problem, DataError):
         return answer(request, Problem(400, "a value is of a form that cannot be looked for"))
     return answer(request, Problem(503, "the database is away", retry_after=_RETRY_DATABASE))
+
+
+async def _unreadable(request: Request, problem: Exception) -> Response:
+    """What is stored is of a type that the code of this process does not have."""
+    return answer(request, Problem(500, f"what is stored cannot be read here: {problem}"))

@@ -79,7 +79,7 @@ class Orchestrations:
 
         def look() -> tuple[Description, dict[str, Any]]:
             described = self._client.describe(instance_id)
-            given = self._client.input(instance_id) if shows_input else None
+            given = self._client.inputs([instance_id]).get(instance_id) if shows_input else None
             if not shows_history:
                 return described, words.status_json(described, given)
             events = words.history_events(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.api.conftest import ADMIN, BASE, Stage
 from tests.integration.api.programs import broken
@@ -250,6 +251,21 @@ def test_the_list_is_filtered(stage: Stage) -> None:
     assert [item["input"] for item in inputs] == [None, None]
     for wrong in ("runtimeStatus=Sleeping", "createdTimeFrom=yesterday"):
         assert stage.admin.get(f"{BASE}/instances?{wrong}").status_code == 400
+
+
+def test_an_input_that_this_process_cannot_read_is_not_shown(stage: Stage) -> None:
+    path = stage.begin("echo", "strange", 1)
+    foreign = '[[{"$":"data","of":"Foreign","v":{}}],{}]'
+    with stage.worker.database.transaction("strange") as connection:
+        connection.execute(
+            text(
+                "UPDATE durable.runs SET input = :foreign FROM durable.workflows w"
+                " WHERE w.key = workflow_key AND w.workflow_id = 'strange'"
+            ),
+            {"foreign": foreign},
+        )
+    assert (stage.admin.get(path).json()["input"], stage.admin.get(path).json()["output"]) == (None, 1)
+    assert stage.admin.get(f"{BASE}/instances?instanceIdPrefix=strange").json()[0]["input"] is None
 
 
 def test_one_and_many_are_forgotten(stage: Stage) -> None:
