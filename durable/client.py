@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, get_args
 from sqlalchemy import Connection
 
 from durable.definitions import Workflow
-from durable.errors import Undecodable, WorkflowNotFound, WrongState
+from durable.errors import Undecodable, WrongState
 from durable.model import (
     MAX_WORKFLOW_ID,
     Description,
@@ -196,10 +196,11 @@ class Client:
         whose input this process cannot read."""
         found: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
         with self._database.reading(timeout=self._timeout) as connection:
-            for workflow_id in workflow_ids:
-                with suppress(WorkflowNotFound, Undecodable):
-                    args, kwargs = decode(views.input_of(connection, workflow_id))
-                    found[workflow_id] = tuple(args), kwargs
+            stored = views.inputs_of(connection, workflow_ids)
+        for workflow_id, input_ in stored.items():
+            with suppress(Undecodable):
+                args, kwargs = decode(input_)
+                found[workflow_id] = tuple(args), kwargs
         return found
 
     @contextmanager

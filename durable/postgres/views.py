@@ -1,11 +1,12 @@
 """What is shown of workflows: descriptions, histories, counts. Only reads."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from durable.errors import WorkflowNotFound
+from durable.errors import Undecodable, WorkflowNotFound
 from durable.model import Description, Entry, Overview, WorkerRow, WorkflowState
 from durable.payloads import Stored, expand, is_reference, referred_to
 from durable.postgres import payloads
@@ -31,6 +32,10 @@ _LIST = text(
 _INPUT = text(
     "SELECT input FROM durable.runs r JOIN durable.workflows w ON w.key = r.workflow_key AND w.run = r.run"
     " WHERE w.workflow_id = :workflow_id"
+)
+_INPUTS = text(
+    "SELECT w.workflow_id, input FROM durable.workflows w"
+    " JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run WHERE w.workflow_id = ANY(:ids)"
 )
 _HISTORY = text(
     "SELECT h.step, h.kind, h.name, h.state, h.arguments, h.payload, h.attempt, h.due_at, h.at"
@@ -69,7 +74,16 @@ def describe(connection: Connection, workflow_id: str) -> Description:
     if row is None:
         raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
     contents = payloads.contents(connection, (row.status, row.result))
-    return _description(row, lambda stored: decode(expand(stored, contents)))
+    return _description(row, lambda stored: _seen(expand(stored, contents)))
+
+
+def _seen(text: str) -> Any:
+    """A value; of one that this process cannot read, the JSON that is stored: to look at a workflow has to be possible
+    without its code."""
+    try:
+        return decode(text)
+    except Undecodable:
+        return json.loads(text)
 
 
 def input_of(connection: Connection, workflow_id: str) -> str:
@@ -78,6 +92,13 @@ def input_of(connection: Connection, workflow_id: str) -> str:
     if stored is None:
         raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
     return payloads.whole(connection, stored)
+
+
+def inputs_of(connection: Connection, workflow_ids: Sequence[str]) -> dict[str, str]:
+    """The inputs of the present runs by id, encoded and whole; without those that there are not."""
+    rows = connection.execute(_INPUTS, {"ids": list(workflow_ids)}).all()
+    contents = payloads.contents(connection, (row.input for row in rows))
+    return {row.workflow_id: expand(row.input, contents) for row in rows}
 
 
 def list_workflows(
@@ -95,7 +116,7 @@ def named(connection: Connection, rows: Sequence[Any]) -> list[Description]:
 
     def shown(stored: str) -> Any:
         if not is_reference(stored):
-            return decode(stored)
+            return _seen(stored)
         [hash_] = referred_to(stored)
         return Stored(hash_, lengths.get(hash_, 0))
 

@@ -157,6 +157,16 @@ def test_the_input_of_a_workflow_comes_back_as_it_was_given(database: Database) 
     assert client.input("w") == (("Ada",), {"when": timedelta(days=1)})
 
 
+def test_what_this_process_cannot_read_is_shown_as_it_is_stored(database: Database, client: Client) -> None:
+    unknown = '{"$":"data","of":"FromAnotherRelease","v":{"number":7}}'
+    with database.transaction("test") as connection:
+        connection.execute(text("UPDATE durable.runs SET result = :r WHERE name = 'brief'"), {"r": unknown})
+        connection.execute(text("UPDATE durable.runs SET input = :r WHERE name = 'failing'"), {"r": unknown})
+    assert client.describe("brief:0").result == {"$": "data", "of": "FromAnotherRelease", "v": {"number": 7}}
+    assert client.search(Filter(prefix="brief:0")).items[0].result == client.describe("brief:0").result
+    assert client.inputs(["brief:0", "failing:0", "none"]) == {"brief:0": ((), {})}
+
+
 def test_the_overview_counts_each_state_once(client: Client) -> None:
     counts = client.overview().counts
     assert counts == {"completed": 4, "failed": 4, "terminated": 1, "cancelled": 1, "waiting": 6, "paused": 1}
