@@ -15,6 +15,7 @@ from durable.postgres import journal, kin, payloads
 from durable.postgres.journal import ONE_WRITTEN, Close, Hold, Write
 
 _HELD = "key = :key AND fence = :fence AND state = 'running'"
+_CLOSED_BY_US = "EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed')"
 # A signal-with-start that came while the run was on and that nobody read. One that came before has had its run: code
 # that ends without reading what started it must not go round for ever.
 _UNREAD_START = """
@@ -32,9 +33,9 @@ WITH held AS (
     UPDATE durable.workflows SET {journal.CLOSED} WHERE {_HELD} AND NOT EXISTS ({_UNREAD_START}) RETURNING key, run
 ), ended AS ({_END_RUN} AND EXISTS (SELECT FROM held)), {ONE_WRITTEN}
 SELECT 1;
-{kin.COUNT_DOWN} AND EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed');
-{kin.WAKE_PARENTS};
-SELECT EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed') AS closed,
+{kin.COUNT_DOWN} AND {_CLOSED_BY_US};
+{kin.WAKE_PARENTS} AND {_CLOSED_BY_US};
+SELECT {_CLOSED_BY_US} AS closed,
     EXISTS (SELECT FROM durable.children WHERE parent_key = :key) AS has_children
 """)  # noqa: S608 - put together of our own text
 _END_AND_GO_ON = text(_END_RUN)
