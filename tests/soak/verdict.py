@@ -10,7 +10,7 @@ NOISE = {
     "memory, MB": 4.0,
     "threads and files": 4.0,
     "connections": 4.0,
-    "tables, KB": 256.0,
+    "tables, KB": 512.0,
     "indexes, KB": 256.0,
     "dead rows": 500.0,
     "workflows": 50.0,
