@@ -20,12 +20,12 @@ from tests.support.chaos import Figure, sized
 from tests.support.database import Databases
 from tests.support.worker_process import most_connections, worker_process
 
-SLEEPERS = sized(20_000, 300_000)
+SLEEPERS = sized(10_000, 300_000)
 IDLE_S = sized(2, 20)
-HERD = sized(150, 10_000)
+HERD = sized(100, 10_000)
 WITHIN_S = sized(60, 900)
 A_FEW_ROWS = 2_000
-"""What some seconds of polling read, however slow the machine; all sleepers, read once, are ten times as many."""
+"""What some seconds of polling read, however slow the machine; all sleepers, read once, are many times as many."""
 MEGABYTE = 2**20
 OVERDUE = -timedelta(seconds=1)
 AN_HOUR = timedelta(hours=1)
