@@ -30,38 +30,20 @@ from durable.postgres import Database
 from durable.testing import InlineWorker, advance
 from tests.support.chaos import IS_LONG, Figure, sized
 from tests.support.model import asking
+from tests.support.model.drawn import HOURS, plans
 from tests.support.model.lives import Family, Sent
 from tests.support.model.looks import look, look_at, notes_in
 from tests.support.model.moves import reachable
-from tests.support.model.plans import SET_UP, Again, Child, Do, Fail, Hear, Loop, Nap, Note, Outside, Plan, Side, follow
+from tests.support.model.plans import SET_UP, Do, Hear, Outside, Plan, Side, follow
 from tests.support.puppet import Puppet, Strings
 
 ROOTS = st.sampled_from(["a", "b"])
 WORKERS = st.sampled_from([0, 1])
-HOURS = st.integers(1, 3)
 PERHAPS_HOURS = st.integers(0, 2)
 NAMES = st.sampled_from(["go", "stop"])
 KEYS = st.integers(0, 11).map(str)
 WHO = st.integers(0, 7)
 POINTS = st.integers(1, 12)
-
-do = st.just(Do())
-naps = st.builds(Nap, HOURS)
-hears = st.builds(Hear, st.sampled_from([(), ("go",), ("go", "stop")]), st.none() | HOURS)
-short_plans = st.lists(do | st.sampled_from([Note(), Fail()]) | naps | hears, min_size=1, max_size=2).map(tuple)
-members = st.lists(st.none() | short_plans, min_size=1, max_size=3).map(tuple)
-policies = st.sampled_from(["abandon", "cancel", "terminate"])
-lines = st.one_of(
-    do,
-    st.sampled_from([Do(), Note()]),
-    naps,
-    hears,
-    st.builds(Side, members, st.sampled_from(["all", "failing fast", "race"])),
-    st.builds(Child, short_plans, policies, st.booleans()),
-    st.builds(Loop, st.integers(1, 3), HOURS),
-    st.just(Again()),
-)
-plans = st.lists(lines, min_size=2, max_size=5).map(tuple)
 
 A_MOMENT = timedelta(seconds=2)
 """Longer than an effect in doubt is given to settle; half an hour of them make no hour."""

@@ -213,12 +213,12 @@ def _side(line: Side, here: Here) -> Iterable[Family]:
 
 
 def _folded(family: Family, fan: Fan, members: list[Life], worker: str) -> Family:
-    """Members that have ended are forgotten, those who lost are yet to be ended."""
-    forgotten = [member for member in members if member.is_member and member.is_closed]
-    losers = {Chore(worker, "terminate", member.id) for member in members if not member.is_closed}
-    doubted = family.doubted.union(*(member.in_doubt() for member in forgotten))
-    left = family.forget(*(member.id for member in forgotten))
-    return replace(left, fans=family.fans - {fan}, chores=family.chores | losers, doubted=doubted)
+    """Who has done what was asked of it is forgotten; who lost is left behind, and has yet to be ended."""
+    losers = [replace(member, left_behind=True) for member in members if not member.is_closed]
+    served = [member.id for member in members if member.is_member and member.state == "completed"]
+    look = {Chore(worker, "look for orphans", fan.parent)} if losers else set()
+    left = family.put(*losers).forget(*served)
+    return replace(left, fans=family.fans - {fan}, chores=family.chores | look)
 
 
 def _collected(how: How, members: list[Life]) -> Iterator[tuple[str, Any]]:
