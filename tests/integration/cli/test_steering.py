@@ -207,6 +207,16 @@ def test_a_workflow_of_a_module_is_run_by_name_and_says_that_it_waits_for_a_work
     assert "has not ended within 0.1 s" in shell.refused("workflow run patient --wait --timeout 0.1")
 
 
+def test_a_history_is_replayed_against_the_code_of_a_module(shell: Shell, database: Database, tmp_path: Path) -> None:
+    shell("workflow run patient --id w")
+    exported = tmp_path / "w.json"
+    exported.write_text(shell.done("workflow export w"))
+    assert shell.done("replay", str(exported)).endswith("w.json: fits")
+    assert shell.done("workflow replay", str(exported)).endswith("w.json: fits")
+    (tmp_path / "module.py").write_text(MODULE.replace("def patient", "def impatient"))
+    assert "this release knows no workflow 'patient'" in shell.refused("replay", str(exported))
+
+
 def test_flows_are_listed_shown_run_and_run_again_in_directors_words(shell: Shell, database: Database) -> None:
     assert shell.done("flow list") == (
         "+-----------------+----------+-------------+\n"
