@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 STAMP := .venv/.synced
 ARGS ?=
+# Where it is set, each of the hundreds of processes that the tests start compiles anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help

@@ -1,5 +1,6 @@
 """Fixtures every tier may ask for; what is dear is started by the first test that asks and shared in the session."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -33,6 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not _is_worker(config):
         remove(Path(os.environ[_FOLDER]))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was imported and collected stays, and need not be looked through after every few tests
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -75,7 +75,7 @@ def test_a_look_that_fails_never_falls_through_to_the_call(world: World, bot: Bo
 
 @pytest.mark.timeout(300)
 def test_with_half_of_all_calls_limited_everything_happens_once(world: World, bot: BotProcess) -> None:
-    world.slack_proxy.make("*", faults.rate_limited(2), share=0.5)
+    world.slack_proxy.make("*", faults.rate_limited(1), share=0.5)
     whole_life(world, reminders=1, within=120)
 
 
