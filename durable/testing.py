@@ -63,12 +63,14 @@ class InlineWorker:
             dispatched = self._dispatcher.dispatch() if waiting is not None and waiting <= 0 else 0
             dispatched += tick(self.database)
             overdue = self._upkeep.cancel_overdue()
-            asked = time.monotonic()
             outlook = self._taking.outlook()
             is_due = outlook.due_in is not None and outlook.due_in <= 0
             claims = self._taking.take(BATCH, outlook) if is_due else []
+            # From here on, not from before the claim was asked for: a sleep of an hour that began up to now is then due
+            # within the hour that `run_for` lets pass next, however long the answer took.
+            answered = time.monotonic()
             for claim in claims:
-                self._runner.run(claim, asked)
+                self._runner.run(claim, answered)
             wakes += len(claims)
             if not claims and not dispatched and not overdue:
                 return wakes

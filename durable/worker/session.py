@@ -87,7 +87,7 @@ class Session:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
-        """The engine's time: the claim's, moved on by the monotonic clock. Never behind the database's."""
+        """The engine's time: the claim's, moved on by the monotonic clock. In a worker never behind the database's."""
         return self.claim.now + timedelta(seconds=time.monotonic() - self._claimed_at)
 
     # --- the replay core's Runtime ----------------------------------------------------------------------------------
