@@ -11,11 +11,10 @@ _hook: Hook | None = None
 COMMITS = MappingProxyType(
     {
         "claim": "what was due is in a worker's hands",
-        "journal": "an intent with the results before it, a wait that begins, or results alone",
+        "journal": "an intent or a wait with the results and the round before it, or these alone",
         "transaction": "a @transaction with its result",
         "receive": "a signal that was read, or the wait for one",
         "cancel": "the request to end, and later that the code has seen it",
-        "round": "a round that begins, the steps of the one before forgotten",
         "park": "a gate that closes, and the wait before it",
         "child": "a child that was started",
         "await": "the wait for a child's end, or its result",

@@ -42,7 +42,8 @@ class Runtime(Protocol):
         ...
 
     def begin_round(self, entry: Entry, first: int) -> None:
-        """Store `entry` and forget the steps between it and step `first`, which the round begins with."""
+        """Store `entry` and forget the steps between it and step `first`, which the round begins with: both with what
+        is stored next."""
         ...
 
     def now(self) -> datetime:

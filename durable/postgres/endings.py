@@ -5,14 +5,14 @@ A run ends in one trip of several statements, which are one transaction: each se
 The order of locks is the workflow's row, the fan that counts it, the parent's row.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from durable.model import Claim, Entry, WorkflowOptions
+from durable.model import Claim, WorkflowOptions
 from durable.postgres import journal, kin, payloads
-from durable.postgres.journal import ONE_WRITTEN, Close, Hold, Write
+from durable.postgres.journal import FORGOTTEN, ONE_WRITTEN, Hold, Write, values_of
 
 _HELD = "key = :key AND fence = :fence AND state = 'running'"
 _CLOSED_BY_US = "EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed')"
@@ -31,7 +31,7 @@ _END = text(f"""
 SELECT 1 FROM durable.workflows WHERE {_HELD} FOR NO KEY UPDATE;
 WITH held AS (
     UPDATE durable.workflows SET {journal.CLOSED} WHERE {_HELD} AND NOT EXISTS ({_UNREAD_START}) RETURNING key, run
-), ended AS ({_END_RUN} AND EXISTS (SELECT FROM held)), {ONE_WRITTEN}
+), ended AS ({_END_RUN} AND EXISTS (SELECT FROM held)), {ONE_WRITTEN}, {FORGOTTEN}
 SELECT 1;
 {kin.COUNT_DOWN} AND {_CLOSED_BY_US};
 {kin.WAKE_PARENTS} AND {_CLOSED_BY_US};
@@ -69,27 +69,23 @@ SELECT now FROM clock WHERE EXISTS (SELECT FROM held)
 """)  # noqa: S608 - put together of our own text
 
 
-def end(
-    connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Close, status: str | None
-) -> bool | None:
-    """Store the last entries and close the workflow, in one trip and a transaction of its own; returns whether it has
+def end(connection: Connection, order: Write) -> bool | None:
+    """Carry out a write that is to close its workflow, in one trip and a transaction of its own; returns whether it has
     started children, or None when nothing was closed: see `end_and_go_on`."""
-    given = vars(ending) | {"key": claim.key, "run": claim.run, "fence": claim.fence, "status": status}
-    given |= {"failed": ending.outcome != "completed", "entries": journal.rows_of(entries)}
-    row = connection.execute(_END, given).one()
+    given = values_of(order)
+    row = connection.execute(_END, given | {"failed": given["outcome"] != "completed"}).one()
     return bool(row.has_children) if row.closed else None
 
 
-def end_and_go_on(
-    connection: Connection, claim: Claim, entries: Sequence[Entry], ending: Close, status: str | None
-) -> None:
+def end_and_go_on(connection: Connection, order: Write) -> None:
     """End the run and begin the next one with the signal-with-start that came meanwhile, as if it had come a moment
     later. Raises `FenceLost`."""
+    claim = order.claim
     now = journal.lock(connection, claim)
-    which = {"key": claim.key, "run": claim.run, "status": status}
-    waiting = connection.execute(_WAITING, which).one()
-    journal.write(connection, Write(claim, entries, Hold(0)))
-    connection.execute(_END_AND_GO_ON, which | vars(ending))
+    given = values_of(order)
+    waiting = connection.execute(_WAITING, given).one()
+    journal.write(connection, replace(order, disposition=Hold(0)))
+    connection.execute(_END_AND_GO_ON, given)
     begin_run(connection, claim.key, claim.run + 1, waiting.start_name, waiting.start_input, now)
 
 

@@ -96,7 +96,7 @@ _SHOWN = """shown AS (
         outcome = :outcome, result = :result, error = :error
     WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
 )"""
-_FORGOTTEN = """forgotten AS (
+FORGOTTEN = """forgotten AS (
     DELETE FROM durable.history
     WHERE workflow_key = :key AND run = :run AND step > :after AND step < :before AND EXISTS (SELECT FROM held)
 )"""
@@ -110,7 +110,7 @@ def _statement(disposition: type, *parts: str) -> TextClause:
 # Most writes go on with the run and show nothing new: they leave the row of the run alone.
 _WRITE_ON = _statement(Hold, ONE_WRITTEN)
 _WRITES = {kind: _statement(kind, _SHOWN, ONE_WRITTEN) for kind in _SETS}
-_WRITE_ROUND = _statement(Hold, _SHOWN, ONE_WRITTEN, _FORGOTTEN)
+_FORGETTING_WRITES = {kind: _statement(kind, _SHOWN, ONE_WRITTEN, FORGOTTEN) for kind in _SETS}
 _LOCK = text(
     "SELECT (SELECT durable.now()) FROM durable.workflows"
     " WHERE key = :key AND fence = :fence AND state = 'running' FOR NO KEY UPDATE"
@@ -130,13 +130,23 @@ _CANCEL_SEEN = text("UPDATE durable.workflows SET cancelling = false WHERE key =
 
 
 @dataclass(frozen=True)
+class Forget:
+    """The entries between two steps, neither of them included: those of a loop's round before."""
+
+    after: int = 0
+    before: int = 0
+
+
+@dataclass(frozen=True)
 class Write:
-    """What one claim has to store: entries, a status to show (None: the one it shows), and what becomes of it."""
+    """What one claim has to store: entries, a status to show (None: the one it shows), what becomes of it, and what is
+    forgotten."""
 
     claim: Claim
     entries: Sequence[Entry]
     disposition: Disposition
     status: str | None = None
+    forget: Forget | None = None
 
     @property
     def is_progress(self) -> bool:
@@ -152,19 +162,20 @@ class Write:
 
 def write(connection: Connection, order: Write) -> None:
     """Carry out one write in one statement. Raises `FenceLost`."""
-    statement = _WRITES[type(order.disposition)] if order.shows else _WRITE_ON
-    _fenced(connection, statement, order.claim, _values(order))
+    if order.forget is not None:
+        statement = _FORGETTING_WRITES[type(order.disposition)]
+    else:
+        statement = _WRITES[type(order.disposition)] if order.shows else _WRITE_ON
+    if not connection.execute(statement, values_of(order)).scalar_one():
+        raise lost(order.claim)
 
 
-def write_round(connection: Connection, order: Write, *, after: int, before: int) -> None:
-    """Carry out a write and forget the entries between two steps, in one statement. Raises `FenceLost`."""
-    _fenced(connection, _WRITE_ROUND, order.claim, _values(order) | {"after": after, "before": before})
-
-
+_NOTHING = Forget()
 _STILL_OPEN = {"outcome": None, "result": None, "error": None, "reason": None}
 
 
-def _values(order: Write) -> dict[str, Any]:
+def values_of(order: Write) -> dict[str, Any]:
+    """A write as parameters of a statement, a value for each that any disposition has."""
     given = {
         "key": order.claim.key,
         "run": order.claim.run,
@@ -173,12 +184,7 @@ def _values(order: Write) -> dict[str, Any]:
         "progress": order.is_progress,
         "entries": rows_of(order.entries),
     }
-    return _STILL_OPEN | given | vars(order.disposition)
-
-
-def _fenced(connection: Connection, statement: TextClause, claim: Claim, values: dict[str, Any]) -> None:
-    if not connection.execute(statement, values).scalar_one():
-        raise lost(claim)
+    return _STILL_OPEN | given | vars(order.disposition) | vars(order.forget or _NOTHING)
 
 
 def lost(claim: Claim) -> FenceLost:

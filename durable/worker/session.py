@@ -7,7 +7,7 @@ soon, `flush_if_older` commits it alone.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ from durable.model import (
 )
 from durable.postgres import endings, gates, journal
 from durable.postgres.database import Database, is_away
-from durable.postgres.journal import Close, Disposition, FenceLost, Hold, ParkAt, Wait, Write
+from durable.postgres.journal import Close, Disposition, FenceLost, Forget, Hold, ParkAt, Wait, Write
 from durable.replay import Completed, Continued, Divergence, Ended, Failed, GivenUp, Outcome, Waiting
 from durable.serde import encode
 from durable.worker.effects import Effects
@@ -80,6 +80,7 @@ class Session:
         self._kept: dict[int, Entry] = {}
         self._kept_since = 0.0
         self._status: str | None = None
+        self._forget: Forget | None = None
         self._lost = False
         self.due_in: float | None = 0.0
         """Seconds until something may be due because of this run (itself, its members, its parent); None: nothing."""
@@ -168,17 +169,14 @@ class Session:
         return cancelled
 
     def begin_round(self, entry: Entry, first: int) -> None:
-        """Store where a bounded loop is, and forget the steps of the round before."""
+        """Keep back where a bounded loop is, and that the steps of the round before are to be forgotten."""
         if self._stopping.is_set() or self._lost:
             raise Abandoned
-
         self.fitting(entry.payload or "")
         with self._lock:
-            before = [kept for kept in self._with_kept() if kept.step < entry.step]
-            with self._or_lose():
-                order = self._offloading.shortened(Write(self.claim, [*before, entry], self._hold(), self._status))
-            self._once("round", lambda at: journal.write_round(at, order, after=entry.step, before=first), single=True)
-            self._forget_kept()
+            self._kept = {step: kept for step, kept in self._kept.items() if step < entry.step}
+            self._forget = Forget(entry.step, first)
+            self.keep(entry)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -254,8 +252,7 @@ class Session:
 
     def store(self, connection: Connection, entry: Entry, disposition: Disposition | None) -> None:
         """Write an entry with what was kept back, in a transaction under way; without a disposition go on."""
-        order = Write(self.claim, self._with_kept(entry), disposition or self._hold(), self._status)
-        shortened = self._offloading.shortened(order)
+        shortened = self._offloading.shortened(self._order([entry], disposition or self._hold()))
         self._offloading.use(connection, entry)
         journal.write(connection, shortened)
 
@@ -316,19 +313,17 @@ class Session:
     def _end(self, ending: Close) -> None:
         with self._or_lose():
             ending = replace(ending, result=self._offloading.short(ending.result))
-            order = self._offloading.shortened(Write(self.claim, self._with_kept(), ending, self._status))
-        kept, status = order.entries, order.status
+            order = self._offloading.shortened(self._order([], ending))
         try:
             self._writer.write(order)
             has_children: bool | None = False
             self.due_in = None
         except FenceLost:
-            end = endings.end
-            has_children = self._once("complete", lambda at: end(at, self.claim, kept, ending, status), single=True)
+            has_children = self._once("complete", lambda at: endings.end(at, order), single=True)
         except SQLAlchemyError as error:
             self._lose(error)
         if has_children is None:
-            self._once("complete", lambda at: endings.end_and_go_on(at, self.claim, kept, ending, status))
+            self._once("complete", lambda at: endings.end_and_go_on(at, order))
             log.info("a signal came with the end: next run", extra={"workflow_id": self.claim.workflow_id})
         self._forget_kept()
         if has_children is not False:
@@ -358,17 +353,20 @@ class Session:
     def _hold(self, more: float = 0.0) -> Hold:
         return Hold(CLAIM_HOLD_S + more)
 
-    def _with_kept(self, *entries: Entry) -> list[Entry]:
-        return list((self._kept | {entry.step: entry for entry in entries}).values())
+    def _order(self, entries: Sequence[Entry], disposition: Disposition) -> Write:
+        """These entries and what was kept back, as one write."""
+        every = self._kept | {entry.step: entry for entry in entries}
+        return Write(self.claim, list(every.values()), disposition, self._status, self._forget)
 
     def _forget_kept(self) -> None:
         self._kept.clear()
         self._status = None
+        self._forget = None
 
     def _write(self, entries: list[Entry], disposition: Disposition) -> None:
         """Write, and do it again while the database is away, as long as the lease is ours: it is the same each time."""
         with self._lock:
-            order = Write(self.claim, self._with_kept(*entries), disposition, self._status)
+            order = self._order(entries, disposition)
             while True:
                 try:
                     self._writer.write(self._offloading.shortened(order))
