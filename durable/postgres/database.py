@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from durable.injection import reach
 from durable.payloads import Payloads
-from durable.postgres.losses import DatabaseAway, Losses, is_away
+from durable.postgres.losses import DatabaseAway, Losses, in_short, is_away
 
-__all__ = ["Database", "DatabaseAway", "Pooled", "is_away"]
+__all__ = ["Database", "DatabaseAway", "Pooled", "in_short", "is_away"]
 
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10
@@ -90,13 +90,14 @@ class Database:
             connection.execute(text(f"SET LOCAL statement_timeout = {int(timeout * 1000)}"))
             yield connection
 
-    def notify(self, channel: str) -> None:
-        """Send an empty notification, in a transaction of its own."""
+    def notify(self, channel: str, sender: str) -> None:
+        """Send a notification in the name of `sender`, in a transaction of its own."""
         with self.reading() as connection:
-            connection.execute(text(f"NOTIFY {channel}"))
+            connection.execute(text("SELECT pg_notify(:channel, :sender)"), {"channel": channel, "sender": sender})
 
-    def listen(self, channel: str, on_notice: Callable[[], None], stopping: Event) -> None:
-        """Call `on_notice` when something was notified, until `stopping` is set; on a connection of its own.
+    def listen(self, channel: str, on_notice: Callable[[], None], stopping: Event, *, deaf_to: str) -> None:
+        """Call `on_notice` when somebody else than `deaf_to` notified, until `stopping` is set; on a connection of its
+        own.
 
         Raises `Pooled` where notifications would never come, and an SQLAlchemy error when the connection is lost.
         """
@@ -110,8 +111,10 @@ class Database:
                 while not stopping.is_set():
                     if select.select([raw], [], [], LISTEN_S)[0]:
                         raw.poll()
+                        from_others = any(notice.payload != deaf_to for notice in raw.notifies)
                         raw.notifies.clear()
-                        on_notice()
+                        if from_others:
+                            on_notice()
             finally:
                 raw.close()
 

@@ -39,6 +39,12 @@ def is_away(error: BaseException) -> bool:
     )
 
 
+def in_short(error: BaseException) -> str:
+    """What an error says, without the statement and its parameters that SQLAlchemy adds."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return " ".join(str(said).split())
+
+
 class Losses:
     """Remembers the last loss, for all the engines it watches."""
 

@@ -109,16 +109,18 @@ CLAIM = text(f"""{_SERVED}, candidates AS MATERIALIZED (
 SELECT claimed.*, clock.now, began_at, input, cancel_reason, seed FROM claimed CROSS JOIN clock
 LEFT JOIN durable.runs r ON r.workflow_key = claimed.key AND r.run = claimed.run
 """)  # noqa: S608 - put together of our own text
-_RUNS = text(
-    "SELECT workflow_key, began_at, input, cancel_reason, seed FROM durable.runs"
-    " JOIN unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)"
-    " ON workflow_key = claimed.key AND run = claimed.number"
+# The runs first, then their entries: two kinds of rows, so that an input comes once however long its history is.
+_RUNS_AND_HISTORIES = text("""
+WITH claimed AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)
 )
-_HISTORY = text(
-    "SELECT workflow_key, step, kind, name, state, payload, attempt, due_at, at FROM durable.history"
-    " JOIN unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)"
-    " ON workflow_key = claimed.key AND run = claimed.number"
-)
+SELECT workflow_key, began_at, input, cancel_reason, seed, NULL AS step, NULL AS kind, NULL AS name, NULL AS state,
+    NULL AS payload, NULL AS attempt, CAST(NULL AS timestamptz) AS due_at, CAST(NULL AS timestamptz) AS at
+FROM durable.runs JOIN claimed ON workflow_key = claimed.key AND run = claimed.number
+UNION ALL
+SELECT workflow_key, NULL, NULL, NULL, NULL, step, kind, name, state, payload, attempt, due_at, at
+FROM durable.history JOIN claimed ON workflow_key = claimed.key AND run = claimed.number
+""")
 OUTLOOK = text(f"""{_SERVED}, first AS (
     SELECT served.queue, served.limited, extract(epoch FROM found.wake_at - (SELECT now FROM clock)) AS due_in
     FROM served CROSS JOIN LATERAL (
@@ -191,7 +193,7 @@ def claim(
 ) -> list[Claim]:
     """Take up to `most` of what is due: higher priority first, then the longest due, with their whole histories.
 
-    At most three statements for any number of workflows. `hold` (seconds, real time) bounds how long a claim may stay silent.
+    At most two statements for any number of workflows. `hold` (seconds, real time) bounds how long a claim may stay silent.
     From a limited queue at most `rooms` says is taken, and nothing when it says nothing; see `postgres.queues`.
     """
     return load(connection, take(connection, worker, serves, most, hold, rooms))
@@ -221,9 +223,11 @@ def load(connection: Connection, taken: Sequence[Any]) -> list[Claim]:
     histories: dict[int, dict[int, Entry]] = {row.key: {} for row in taken}
     if known:
         which = {"keys": [row.key for row in known], "runs": [row.run for row in known]}
-        runs |= {row.workflow_key: row for row in connection.execute(_RUNS, which)}
-        for row in connection.execute(_HISTORY, which):
-            histories[row.workflow_key][row.step] = entry_of(row)
+        for row in connection.execute(_RUNS_AND_HISTORIES, which):
+            if row.step is None:
+                runs[row.workflow_key] = row
+            else:
+                histories[row.workflow_key][row.step] = entry_of(row)
     return whole_claims(connection, [_claim(row, runs[row.key], histories[row.key]) for row in taken])
 
 

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 
+from durable.postgres.database import in_short
 from durable.postgres.scheduling import Outlook
 from durable.worker.lease import Lease
 from durable.worker.runner import Runner
@@ -14,8 +15,10 @@ log = logging.getLogger(__name__)
 LEAST_S = 0.001
 HELD_BY_OTHERS_S = 0.1
 BACKLOG_S = 0.05
-"""While each claim gets all it asks for, there is no need to look ahead more often than this."""
+"""While claims get something, there is no need to look ahead more often than this."""
 TROUBLED_S = 0.5
+SOON_S = 0.02
+"""What our own runs make due within this is waited for and claimed without a look."""
 
 
 class Claimer:
@@ -33,6 +36,8 @@ class Claimer:
         self._hinted = False
         self._in_doubt = False
         self._looks_at = math.inf
+        self._expects = False
+        self._soon = math.inf
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._claim_until_stopped, name="durable-claim", daemon=True)
@@ -55,7 +60,10 @@ class Claimer:
     def slot_is_free(self, due_in: float | None) -> None:
         """Go on claiming, if that had to stop because no slot was free, and look by the time (in seconds) at which the
         run that left makes something due: itself, its members, its parent. None: nothing."""
-        if self._is_full or (due_in is not None and time.monotonic() + due_in < self._looks_at):
+        due_at = math.inf if due_in is None else time.monotonic() + due_in
+        if due_in is not None and due_in < SOON_S:
+            self._soon = min(self._soon, due_at)
+        if self._is_full or due_at < self._looks_at:
             self._wake.set()
 
     def _claim_due(self, outlook: Outlook) -> int:
@@ -75,15 +83,16 @@ class Claimer:
     def _claim_until_stopped(self) -> None:
         while not self._stopping:
             self._looks_at = math.inf
+            self._expects = False
             self._wake.clear()
             try:
                 pause = self._claim_or_wait()
             except Exception as error:  # noqa: BLE001 - this thread must outlive whatever goes wrong
-                log.warning("cannot claim: %s: %s", type(error).__name__, error)
+                log.warning("cannot claim: %s: %s", type(error).__name__, in_short(error))
                 pause = TROUBLED_S
             self._looks_at = time.monotonic() + pause
-            if not self._stopping and pause > 0:
-                self._wake.wait(pause)
+            if not self._stopping and pause > 0 and not self._wake.wait(pause) and self._expects:
+                self._hinted = True
 
     def _claim_or_wait(self) -> float:
         """Claim what is due; returns the seconds to wait at most. Idle it costs one small query a poll."""
@@ -92,16 +101,33 @@ class Claimer:
             self._in_doubt = False
         if not self._may_claim():
             return self._poll
+        self._wait_for_what_is_soon_due()
         backlog = self._more and time.monotonic() < self._looked_at + BACKLOG_S
         hinted, self._hinted, self._more = self._hinted, False, False
-        if (backlog or hinted) and self._claim_due(self._outlook) and backlog:
+        claimed = self._claim_due(self._outlook) if backlog or hinted else 0
+        if claimed and backlog:
             return 0.0
         if not self._may_claim():
             return self._poll
+        if claimed and (recently := self._looked_at + BACKLOG_S - time.monotonic()) > 0:
+            return recently
+        return self._look_and_claim()
+
+    def _look_and_claim(self) -> float:
         due_in = self._look().due_in
-        if due_in is None or due_in > 0:
-            return self._poll if due_in is None else min(max(due_in, LEAST_S), self._poll)
+        if due_in is None or due_in > self._poll:
+            return self._poll
+        if due_in > 0:
+            self._expects = True
+            return max(due_in, LEAST_S)
         return 0.0 if self._claim_due(self._outlook) else HELD_BY_OTHERS_S
+
+    def _wait_for_what_is_soon_due(self) -> None:
+        soon, self._soon = self._soon, math.inf
+        if soon < math.inf:
+            self._wake.clear()
+            self._wake.wait(max(soon - time.monotonic(), 0))
+            self._hinted = True
 
     def _may_claim(self) -> bool:
         """Whether a slot is free and the lease fresh. Said first and looked at then, so that no slot is missed that

@@ -11,7 +11,7 @@ from durable.client import check_workflow_id
 from durable.errors import WorkflowClosed, WorkflowNotFound
 from durable.intake import Ignore, Instruction, Router, SendSignal, SignalWithStart, Unroutable
 from durable.postgres import commands, deliveries, payloads
-from durable.postgres.database import Database, is_away
+from durable.postgres.database import Database, in_short, is_away
 from durable.postgres.deliveries import Received
 from durable.replay import encode_input
 from durable.serde import encode
@@ -73,7 +73,7 @@ class Dispatcher:
             try:
                 pause = self._dispatch_or_wait()
             except Exception as error:  # noqa: BLE001 - this thread must outlive whatever goes wrong
-                log.warning("cannot dispatch: %s: %s", type(error).__name__, error)
+                log.warning("cannot dispatch: %s: %s", type(error).__name__, in_short(error))
                 pause = TROUBLED_S
             if not self._stopping and pause > 0:
                 self._wake.wait(pause)

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +26,8 @@ class Notifier:
     """
 
     def __init__(self, database: Database) -> None:
+        self.name = uuid4().hex
+        """In whose name it notifies; no other has it."""
         self._database = database
         self._asked = threading.Event()
         self._thread = threading.Thread(target=self._notify_when_asked, name="durable-notify", daemon=True)
@@ -42,16 +45,18 @@ class Notifier:
             self._asked.wait()
             self._asked.clear()
             try:
-                self._database.notify(CHANNEL)
+                self._database.notify(CHANNEL, self.name)
             except SQLAlchemyError as error:
                 log.warning("hint not sent: %s", type(error).__name__)
             threading.Event().wait(COALESCE_S)
 
 
 class Listener:
-    """Calls `on_hint` for every hint of another process, on a connection of its own; behind a pooler for none."""
+    """Calls `on_hint` for every hint of another than the notifier called `own`, on a connection of its own; behind a
+    pooler for none."""
 
-    def __init__(self, database: Database, on_hint: Callable[[], None]) -> None:
+    def __init__(self, database: Database, on_hint: Callable[[], None], own: str) -> None:
+        self._own = own
         self._database = database
         self._on_hint = on_hint
         self._stopping = threading.Event()
@@ -70,7 +75,7 @@ class Listener:
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
-                self._database.listen(CHANNEL, self._on_hint, self._stopping)
+                self._database.listen(CHANNEL, self._on_hint, self._stopping, deaf_to=self._own)
             except Pooled:
                 log.info("not listening, polling only: a pooler is between us and PostgreSQL")
                 return

@@ -55,7 +55,7 @@ class Worker:
         taking = Taking(database, self._lease, Serves(sorted(by_name), queues, version))
         self._claimer = Claimer(taking, self._lease, self._runner, poll)
         self._dispatcher = Dispatcher(database, routes or {}, on_due=self._something_is_due)
-        self._listener = Listener(database, self.wake)
+        self._listener = Listener(database, self.wake, self._notifier.name)
         self._upkeep = Upkeep(database, self._lease, self._something_is_due)
         self._reap_every = lease / REAPS_PER_LEASE
         self._running = False

@@ -22,7 +22,7 @@ Moment = Literal["before", "answer"]
 
 _LENGTH = struct.Struct("!i")
 _ASKS_FOR_ENCRYPTION = (_LENGTH.pack(80877103), _LENGTH.pack(80877104))  # SSLRequest, GSSENCRequest
-_WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|NOTIFY)\b")
+_WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|pg_notify)\b")
 _CHUNK = 1 << 16
 
 
