@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
+from collections.abc import Sequence
 from enum import IntEnum
 from urllib.parse import urlsplit
 
@@ -36,7 +37,13 @@ class Access:
         in the request. Each is compared in a time that tells nothing about it."""
         if self._demo and _is_local(request):
             return Role.ADMIN
-        given = [_shown(request.headers.get("authorization", "")), None if code is None else _bytes(code)]
+        return self._best([_shown(request.headers.get("authorization", "")), None if code is None else _bytes(code)])
+
+    def role_of(self, token: str) -> Role:
+        """Whose token this is."""
+        return self._best([_bytes(token)])
+
+    def _best(self, given: Sequence[bytes | None]) -> Role:
         matches = [
             role
             for role, token in self._tokens
@@ -44,10 +51,6 @@ class Access:
             if shown is not None and token and hmac.compare_digest(shown, token)
         ]
         return max(matches, default=Role.ANONYMOUS)
-
-    def allows(self, request: Request) -> bool:
-        """Whether the request may see the dashboard."""
-        return self.role(request) >= Role.VIEWER
 
 
 def is_of_another_site(request: Request) -> bool:

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.access import Access
 from bot.api import Management
 from bot.clock import Clock
+from bot.dashboard.app import Dashboard
 from bot.gatekeeper import Gatekeeper, probes_of
 from bot.health import Health
 from bot.metrics import Metrics
-from bot.page import WatchedRow
 from bot.programs import Programs
 from bot.schema import MIGRATIONS
 from bot.web import Services
@@ -23,8 +24,9 @@ from durable.operator import Operator
 from durable.postgres import Database
 from durable.postgres.migrate import current
 from durable.worker import Worker
-from handlers import commands, records
+from handlers import commands
 from handlers.messages import replies
+from handlers.records.schema import engine_time
 from handlers.router import github_router
 from handlers.sight import RecordedSight
 from handlers.watch import watch_pull_request
@@ -112,8 +114,10 @@ def build_services(
     outside: Outside,
     management: Management,
     hint: Callable[[], None],
+    is_ending: Callable[[], bool],
 ) -> Services:
-    """What the HTTP side needs. `hint` is called when a delivery was stored."""
+    """What the HTTP side needs. `hint` is called when a delivery was stored; when the process `is_ending`, open pages are
+    let go."""
     client = Client(database, timeout=_LOOK_TIMEOUT)
     needed = {owned.schema: owned.head() for owned in MIGRATIONS}
     return Services(
@@ -121,9 +125,9 @@ def build_services(
         slack=_slack_listeners(settings, database, policy, outside).dispatch,
         health=Health(client, lambda: current(database, MIGRATIONS), needed),
         metrics=Metrics(client),
-        watched=lambda: _watched_rows(database),
         access=Access(settings.api_token, viewer_token=settings.viewer_token, demo=settings.demo),
         management=management,
+        dashboard=Dashboard(database, management, lambda: _engine_time(database), is_ending),
     )
 
 
@@ -138,7 +142,6 @@ def _slack_listeners(settings: Settings, database: Database, policy: Policy, out
     )
 
 
-def _watched_rows(database: Database) -> list[WatchedRow]:
-    with database.reading(timeout=_LOOK_TIMEOUT) as connection:
-        watches = records.list_open(connection)
-    return [WatchedRow(str(watch.ref), watch.title, watch.url, watch.watched_at) for watch in watches]
+def _engine_time(database: Database) -> datetime:
+    with database.reading() as connection:
+        return engine_time(connection)

@@ -11,7 +11,7 @@ from durable.client import Client
 from durable.errors import SchemaMismatch, SchemaTooNew
 from durable.postgres import Database
 from durable.postgres.migrate import check_current
-from handlers import records
+from handlers.records.schema import engine_time
 from integrations.github import api as github_words
 from integrations.github.api import GitHub
 from integrations.slack import api as slack_words
@@ -104,7 +104,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Iterator[
     yield Finding("schema", "current")
     before = now()
     with database.reading() as connection:
-        skew = abs((records.engine_time(connection) - before).total_seconds())
+        skew = abs((engine_time(connection) - before).total_seconds())
     far = skew > _SKEW
     yield Finding("clock", f"{skew:.1f} s off the database's", "run a time service on both machines" if far else "")
     yield from _check_engine(Client(database))

@@ -80,7 +80,9 @@ def run(settings: Settings, policy: Policy, roles: Roles, stopping: Stopping) ->
             stopping.wait()
         else:
             management = compose.build_management(opened.database, added, hint)
-            services = compose.build_services(settings, opened.database, policy, outside, management, hint)
+            services = compose.build_services(
+                settings, opened.database, policy, outside, management, hint, stopping.is_asked
+            )
             address = listening.getsockname()
             _log.info("bot.started", roles=str(roles), host=address[0], port=address[1])
             _serve(listening, services, stopping)

@@ -35,6 +35,10 @@ class Stopping:
             if self._asked.is_set():
                 callback()
 
+    def is_asked(self) -> bool:
+        """Whether the process was asked to end."""
+        return self._asked.is_set()
+
     def wait(self) -> None:
         """Wait until the process is asked to end."""
         self._asked.wait()

@@ -1,23 +1,22 @@
 """The HTTP side: what each route answers. All waiting (database, Slack) is done in threads, never on the event loop."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from sqlalchemy.exc import SQLAlchemyError
+from fastapi.responses import JSONResponse, PlainTextResponse
 
-from bot.access import CHALLENGE, Access
+from bot.access import Access
 from bot.api import Management
 from bot.api.app import add_management
 from bot.api.limits import Buckets
+from bot.dashboard.app import Dashboard, add_dashboard
 from bot.health import Health
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.openapi import describe
-from bot.page import WatchedRow, watched_page
 from bot.reading import LARGEST_DELIVERY, LARGEST_SLACK_REQUEST, BodyReader, Unreadable
 from bot.security_headers import SecurityHeaders
 from bot.webhook import DeliveryDesk
@@ -41,15 +40,15 @@ class SlackAnswer(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """What the routes need. `slack` answers Slack's requests; `watched` is what the page shows."""
+    """What the routes need. `slack` answers Slack's requests."""
 
     desk: DeliveryDesk
     slack: Callable[[bytes, Mapping[str, str]], SlackAnswer]
     health: Health
     metrics: Metrics
-    watched: Callable[[], Sequence[WatchedRow]]
     access: Access
     management: Management
+    dashboard: Dashboard
 
 
 def create_app(services: Services, buckets: Buckets | None = None) -> FastAPI:
@@ -61,8 +60,8 @@ def create_app(services: Services, buckets: Buckets | None = None) -> FastAPI:
     _add_webhook(app, services, bodies)
     _add_slack(app, services.slack, bodies)
     _add_operators_routes(app, services)
-    _add_page(app, services)
     add_management(app, services.management, services.access, bodies, buckets or Buckets())
+    add_dashboard(app, services.dashboard, services.access)
     app.add_middleware(SecurityHeaders)
     describe(app)
     return app
@@ -150,26 +149,10 @@ def _add_operators_routes(app: FastAPI, services: Services) -> None:
         return Response(exposition, media_type=CONTENT_TYPE)
 
 
-def _add_page(app: FastAPI, services: Services) -> None:
-    pages_at_once = anyio.CapacityLimiter(_QUESTIONS_AT_ONCE)
-
-    @app.get("/", summary="Which pull requests are watched", response_class=HTMLResponse, responses=_refusals(401, 503))
-    async def index(request: Request) -> Response:
-        """A plain list, for whoever shows the API token."""
-        if not services.access.allows(request):
-            return _problem(401, "show the token of VIGIL_API_TOKEN, as bearer or as password", CHALLENGE)
-        try:
-            rows = await run_sync(services.watched, limiter=pages_at_once)
-        except SQLAlchemyError:
-            return _problem(503, "the database is away")
-        return HTMLResponse(watched_page(rows))
-
-
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI document: why a request was refused."""
     return {status: {"description": "Refused: `error` says why", "content": _JSON} for status in statuses}
 
 
-def _problem(status: int, reason: str, challenge: str | None = None) -> Response:
-    headers = {"WWW-Authenticate": challenge} if challenge else None
-    return JSONResponse({"error": reason}, status, headers)
+def _problem(status: int, reason: str) -> Response:
+    return JSONResponse({"error": reason}, status)

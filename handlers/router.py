@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from config.policy import Policy
 from durable.intake import Delivery, Ignore, Instruction, Router, SendSignal, SignalWithStart, Unroutable
-from handlers.records import Watched, watched
+from handlers.records.pull_requests import Watched, watched
 from handlers.watch import watch_pull_request
 from handlers.watch_state import Watch, may_begin
 from integrations.github.api import GitHubEvent, UnusedEvent

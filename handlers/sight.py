@@ -10,10 +10,11 @@ from durable import Description, WorkflowNotFound
 from durable.client import Client
 from durable.model import WorkflowState
 from durable.postgres import Database
-from handlers import records
 from handlers.commands import AdminUnknown, Reference
 from handlers.messages.replies import ClosedGate, Health, WatchView
-from handlers.records import Watched
+from handlers.records import pull_requests
+from handlers.records.pull_requests import Watched
+from handlers.records.schema import engine_time
 from integrations.slack.api import Slack, SlackError
 
 LIVING: tuple[WorkflowState, ...] = ("ready", "running", "waiting", "parked", "paused")
@@ -36,13 +37,13 @@ class RecordedSight:
     def watch(self, reference: Reference) -> WatchView | None:
         """The watch over this pull request, past or present."""
         with self._database.reading(timeout=self._timeout) as connection:
-            known = records.find(connection, reference.owner, reference.repo, reference.number)
+            known = pull_requests.find(connection, reference.owner, reference.repo, reference.number)
         return self._described(known)
 
     def watch_in(self, channel_id: str) -> WatchView | None:
         """The watch that holds or held this channel."""
         with self._database.reading(timeout=self._timeout) as connection:
-            known = records.find_by_channel(connection, channel_id)
+            known = pull_requests.find_by_channel(connection, channel_id)
         return self._described(known)
 
     def watches(self) -> Sequence[WatchView]:
@@ -56,7 +57,7 @@ class RecordedSight:
         overview = self._client.overview()
         workers = self._client.workers()
         with self._database.reading(timeout=self._timeout) as connection:
-            early = records.list_ended_early(connection)
+            early = pull_requests.list_ended_early(connection)
         stuck = self._client.list(prefix=PREFIX, states=STUCK, limit=MOST_STUCK)
         return Health(
             counts=overview.counts,
@@ -82,7 +83,7 @@ class RecordedSight:
     def now(self) -> datetime:
         """The engine's time."""
         with self._database.reading(timeout=self._timeout) as connection:
-            return records.engine_time(connection)
+            return engine_time(connection)
 
     def _described(self, known: Watched | None) -> WatchView | None:
         if known is None:

@@ -15,7 +15,7 @@ from handlers.effects_github import look
 from handlers.effects_slack import add_bookmark, adopt_channel, archive, create_channel, set_purpose, set_topic
 from handlers.messages import channel as words
 from handlers.naming import channel_names
-from handlers.records import hold_channel, note_outcome, register_pull_request
+from handlers.records.pull_requests import hold_channel, note_outcome, register_pull_request
 from handlers.steps import attempt, greet, is_lost, post, remind, remove_reminder, why
 from handlers.watch_state import Outcome, Phase, Watch, begins_again, how_it_ended, may_begin, shown, wants_look
 from integrations.github.api import PullRequestEvent, ReviewEvent

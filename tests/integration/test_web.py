@@ -16,9 +16,9 @@ from sqlalchemy import text
 
 from bot.access import Access
 from bot.api import Management
+from bot.dashboard.app import Dashboard
 from bot.health import Health
 from bot.metrics import Metrics
-from bot.page import WatchedRow
 from bot.web import Services, create_app
 from bot.webhook import DeliveryDesk
 from durable.client import Client
@@ -84,17 +84,15 @@ def signature(body: bytes, secret: str = SECRET, digest: str = "sha256") -> str:
 def build(url: str) -> tuple[Database, Services]:
     database = Database(url)
     client = Client(database, timeout=2)
-    row = WatchedRow(
-        "acme/api#42", "<script>alert(1)</script>", "javascript:alert(1)", datetime(2026, 1, 1, tzinfo=UTC)
-    )
+    management = Management(client, Operator(database), FlowRuns(database, Flows()), Flows(), {})
     services = Services(
         desk=DeliveryDesk(SECRET, Intake(database, timeout=3)),
         slack=lambda body, headers: SlackAnswer(200, {"content-type": "text/plain"}, f"{len(body)} {len(headers) > 0}"),
         health=Health(client, lambda: current(database), {ENGINE.schema: ENGINE.head()}),
         metrics=Metrics(client),
-        watched=lambda: [row],
         access=Access("api-token"),
-        management=Management(client, Operator(database), FlowRuns(database, Flows()), Flows(), {}),
+        management=management,
+        dashboard=Dashboard(database, management, lambda: datetime.now(UTC)),
     )
     return database, services
 
@@ -271,8 +269,7 @@ def test_the_page_is_for_whoever_shows_the_token(web: Web, authorization: str | 
     answer = web.client.get("/", headers=headers)
 
     assert answer.status_code == status
-    assert ("acme/api#42" in answer.text) == (status == 200)
-    assert ("www-authenticate" in answer.headers) == (status == 401)
+    assert ("Sign in" in answer.text) == (status == 401)
 
 
 def test_without_a_token_nobody_sees_the_page_but_loopback_in_the_demo(web: Web) -> None:
@@ -280,14 +277,6 @@ def test_without_a_token_nobody_sees_the_page_but_loopback_in_the_demo(web: Web)
     assert web.page_seen("127.0.0.1", demo=True) == 200
     assert web.page_seen("localhost:8000", demo=True) == 200
     assert web.page_seen("rebound.example", demo=True) == 401
-
-
-def test_what_people_wrote_is_escaped_on_the_page(web: Web) -> None:
-    page = web.client.get("/", headers={"Authorization": "Bearer api-token"}).text
-
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
-    assert "javascript:" not in page
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/nowhere", "/docs", "/metrics"])
@@ -302,7 +291,7 @@ def test_every_answer_carries_the_security_headers(web: Web, path: str) -> None:
 def test_the_routes_are_described(web: Web) -> None:
     paths = web.client.get("/openapi.json").json()["paths"]
 
-    assert {"/github/webhook", "/slack/events", "/healthz", "/readyz", "/metrics", "/"} <= paths.keys()
+    assert {"/github/webhook", "/slack/events", "/healthz", "/readyz", "/metrics"} <= paths.keys()
 
 
 def test_an_empty_secret_cannot_be_served() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 
 from bot.access import Access
 from bot.api import Management
+from bot.dashboard.app import Dashboard
 from bot.health import Health
 from bot.metrics import Metrics
 from bot.web import Services, create_app
@@ -79,9 +81,9 @@ def stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
             slack=lambda _body, _headers: SlackAnswer(200, {"content-type": "text/plain"}, ""),
             health=Health(client, lambda: current(database), {ENGINE.schema: ENGINE.head()}),
             metrics=Metrics(client),
-            watched=list,
             access=Access(ADMIN, viewer_token=VIEWER),
             management=management,
+            dashboard=Dashboard(database, management, lambda: datetime.now(UTC)),
         )
         app = create_app(services)
         url = stack.enter_context(served(app))

@@ -18,7 +18,7 @@ from durable.intake import Delivery as Stored
 from durable.postgres import Database, deliveries
 from durable.postgres.migrate import upgrade
 from durable.testing import InlineWorker
-from handlers import records
+from handlers.records.schema import engine_time
 from handlers.router import github_router
 from handlers.watch import watch_pull_request
 from integrations.github.api import GitHub
@@ -84,7 +84,7 @@ class Scene:
     def time(self) -> datetime:
         """The engine's time."""
         with self.database.reading() as connection:
-            return records.engine_time(connection)
+            return engine_time(connection)
 
     def describe(self, pull_request: PullRequest) -> Description:
         """The engine's account of the watch."""

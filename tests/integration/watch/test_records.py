@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection
 
-from handlers import records
-from handlers.records import Registration
+from handlers.records import pull_requests as records
+from handlers.records.pull_requests import Registration
 from integrations.github.api import PullRequest
 from tests.integration.watch.conftest import Scene
 from tests.unit.handlers.sample import OPEN, REF

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from handlers.records import hold_channel, register_pull_request
+from handlers.records.pull_requests import hold_channel, register_pull_request
 from integrations.slack.api import Slack
 from integrations.slack.client import SlackClient
 from tests.integration.watch.conftest import HOUR, Scene, with_channels

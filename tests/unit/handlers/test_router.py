@@ -4,7 +4,7 @@ import pytest
 
 from config.policy import Policy
 from durable.intake import Ignore, SendSignal, SignalWithStart
-from handlers.records import Watched
+from handlers.records.pull_requests import Watched
 from handlers.router import instruction_for
 from handlers.watch_state import Watch
 from integrations.github.api import GitHubEvent, UnusedEvent

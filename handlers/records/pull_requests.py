@@ -1,4 +1,4 @@
-"""The bot's own memory: which workflow watches which pull request, and which channel it holds. Schema `vigil`.
+"""Which workflow watches which pull request, and which channel it holds.
 
 A pull request is found by (host, repository id, number), which survive a rename or transfer; its names are what GitHub
 called it last. A channel belongs for ever to the workflow that held it first: nobody adopts an archived one.
@@ -15,7 +15,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
-    MetaData,
     RowMapping,
     Select,
     Table,
@@ -23,25 +22,13 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
 from durable import serializable, transaction
+from handlers.records.schema import metadata, storable
 from integrations.github.api import PullRequest, PullRequestRef
-
-SCHEMA = "vigil"
-
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-    },
-)
 
 pull_requests = Table(
     "pull_requests",
@@ -109,10 +96,10 @@ def register_pull_request(connection: Connection, workflow_id: str, pull_request
         "host": ref.host.lower(),
         "repository_id": ref.repository_id,
         "number": ref.number,
-        "owner": _storable(ref.owner),
-        "repo": _storable(ref.repo),
-        "title": _storable(pull_request.title),
-        "url": _storable(pull_request.url),
+        "owner": storable(ref.owner),
+        "repo": storable(ref.repo),
+        "title": storable(pull_request.title),
+        "url": storable(pull_request.url),
     }
     row = insert(pull_requests).values(workflow_id=workflow_id, **noted).on_conflict_do_nothing()
     if connection.execute(row).rowcount == 1:
@@ -141,7 +128,7 @@ def hold_channel(connection: Connection, workflow_id: str, channel_id: str, name
 def note_outcome(connection: Connection, workflow_id: str, outcome: str | None) -> None:
     """Note how the watch ended, so that an ordinary delivery does not begin it again; None: it has begun again."""
     mine = update(pull_requests).where(pull_requests.c.workflow_id == workflow_id)
-    noted = None if outcome is None else _storable(outcome)
+    noted = None if outcome is None else storable(outcome)
     connection.execute(mine.values(outcome=noted, updated_at=func.now()))
 
 
@@ -169,8 +156,8 @@ def find(connection: Connection, owner: str, repo: str, number: int) -> Watched 
     wanted = (
         select(pull_requests)
         .where(
-            func.lower(pull_requests.c.owner) == _storable(owner).lower(),
-            func.lower(pull_requests.c.repo) == _storable(repo).lower(),
+            func.lower(pull_requests.c.owner) == storable(owner).lower(),
+            func.lower(pull_requests.c.repo) == storable(repo).lower(),
             pull_requests.c.number == number,
         )
         .order_by(pull_requests.c.updated_at.desc())
@@ -198,12 +185,6 @@ def list_ended_early(connection: Connection, limit: int = 20) -> list[Watched]:
     return _all(connection, wanted.order_by(pull_requests.c.updated_at.desc()).limit(limit))
 
 
-def engine_time(connection: Connection) -> datetime:
-    """The engine's time, by which reminders are due."""
-    moment: datetime = connection.execute(text("SELECT durable.now()")).scalar_one()
-    return moment
-
-
 _LARGEST = 2**63 - 1
 
 
@@ -220,8 +201,3 @@ def _watched(row: RowMapping) -> Watched:
         outcome=row["outcome"],
         watched_at=row["watched_at"],
     )
-
-
-def _storable(outside: str) -> str:
-    """PostgreSQL stores neither NUL nor half a surrogate pair, and GitHub may send both."""
-    return outside.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

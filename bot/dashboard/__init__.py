@@ -1,0 +1,1 @@
+"""The dashboard: pages rendered on the server, kept live by server-sent events, and forms that do something."""

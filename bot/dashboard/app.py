@@ -1,0 +1,48 @@
+"""Puts the dashboard into the application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import FastAPI, Response
+
+from bot.access import Access
+from bot.api.management import Management
+from bot.dashboard import board, workers
+from bot.dashboard.pages import Pages
+from bot.dashboard.rendering import Rendering, static_files
+from bot.dashboard.sign_in import add_sign_in
+from bot.dashboard.visitors import Visitors
+from durable.postgres import Database
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """What the dashboard is given. `now` is the engine's time; when the process `is_ending`, open pages are let go."""
+
+    database: Database
+    management: Management
+    now: Callable[[], datetime]
+    is_ending: Callable[[], bool] = lambda: False
+
+
+def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
+    """Add the pages and their files."""
+    files = static_files()
+    visitors = Visitors(access, dashboard.database)
+    pages = Pages(Rendering(files), visitors, dashboard.database, dashboard.now, dashboard.is_ending)
+    add_sign_in(pages, visitors, access)
+    board.add(pages, dashboard.database)
+    workers.add(pages, dashboard.management)
+
+    @pages.router.get("/static/{name:path}")
+    async def static(name: str) -> Response:
+        """A file of the pages; it is named with its version, and kept by the browser."""
+        file = files.get(name)
+        if file is None:
+            return Response(status_code=404)
+        return Response(file.content, media_type=file.media_type, headers={"Cache-Control": _FOR_EVER})
+
+    app.include_router(pages.router)

@@ -1,0 +1,267 @@
+"""How a page is asked for, shown and kept live, and how a form is taken."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import FormData, QueryParams
+
+from bot.access import Role, is_of_another_site
+from bot.dashboard.live import changes, taken_apart
+from bot.dashboard.rendering import Rendering
+from bot.dashboard.visitors import Visitor, Visitors, set_cookie
+from durable.errors import DurableError
+from durable.postgres import Database
+from handlers.records import acts
+
+TOLD = "vigil_told"
+_AT_ONCE = 8
+_MOST_STREAMS = 200
+_EVERY = 1.0  # seconds between two looks of a page that is open
+_LONGEST = 600.0  # seconds; then the browser connects anew and shows again who it is
+_SLICE = 0.2
+_LARGEST_FORM = 256 * 1024
+
+
+class NotThere(Exception):
+    """There is no such page, or what it would show. Its text says so to the visitor."""
+
+
+class Refused(Exception):
+    """What was asked for is not done. Its text says why, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to a page: the parameters of its path and query, a form's fields, who asks, and the engine's time."""
+
+    path: str
+    parameters: Mapping[str, str]
+    query: QueryParams
+    visitor: Visitor
+    now: datetime
+    form: FormData = field(default_factory=FormData)
+
+    def text(self, name: str) -> str:
+        """A field of the form, empty when it is not there."""
+        value = self.form.get(name, "")
+        return value.strip() if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows: its template and what that is given."""
+
+    template: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a form has done, in a sentence for the visitor, and where to go on; by default back to where it came from."""
+
+    told: str
+    location: str | None = None
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a form does. `name` and the path parameter called `subject` are for the audit, so are the form's `details`."""
+
+    name: str
+    do: Callable[[Asked], Done]
+    subject: str
+    details: tuple[str, ...] = ()
+
+
+class Pages:
+    """The routes of the dashboard. Views and acts wait for the database, in threads."""
+
+    def __init__(
+        self,
+        rendering: Rendering,
+        visitors: Visitors,
+        database: Database,
+        now: Callable[[], datetime],
+        is_ending: Callable[[], bool],
+    ) -> None:
+        self.router = APIRouter(include_in_schema=False)
+        self._rendering = rendering
+        self._visitors = visitors
+        self._database = database
+        self._now = now
+        self._is_ending = is_ending
+        self._threads = anyio.CapacityLimiter(_AT_ONCE)
+        self._streams = 0
+
+    def view(self, path: str, view: Callable[[Asked], View]) -> None:
+        """Show this at `path` to whoever may look, and keep it live for those who ask for events."""
+
+        async def show(request: Request) -> Response:
+            if "text/event-stream" in request.headers.get("accept", ""):
+                return await self._stream(request, view)
+            return await self._guarded(request, lambda asked: self._page(request, asked, view(asked)))
+
+        self.router.add_api_route(path, show, methods=["GET"], name=f"page {path}")
+
+    def act(self, path: str, act: Act) -> None:
+        """Do this when a form is sent to `path` by whoever may act, and note it in the audit."""
+
+        async def take(request: Request) -> Response:
+            if is_of_another_site(request):
+                return self._problem(
+                    403, "Another site sent this", "Nothing was done: a page of ours has to ask for it."
+                )
+            async with request.form(max_files=0, max_fields=50, max_part_size=_LARGEST_FORM) as form:
+                return await self._guarded(request, lambda asked: self._take(request, asked, act), form, Role.ADMIN)
+
+        self.router.add_api_route(path, take, methods=["POST"], name=f"act {path}")
+
+    async def answered(self, ask: Callable[[], Response]) -> Response:
+        """An answer that waits for the database, in a thread."""
+        return await run_sync(ask, limiter=self._threads)
+
+    def sign_in(self, status: int, *, told: str = "", back_to: str = "/") -> Response:
+        """The page on which to sign in."""
+        facts = {"told": told, "back_to": back_to}
+        return HTMLResponse(self._rendering.page("sign_in.html", facts), status)
+
+    async def _guarded(
+        self,
+        request: Request,
+        answer: Callable[[Asked], Response],
+        form: FormData | None = None,
+        least: Role = Role.VIEWER,
+    ) -> Response:
+        def look_and_answer() -> Response:
+            try:
+                visitor = self._visitors.of(request)
+                if visitor.role is Role.ANONYMOUS:
+                    return self.sign_in(401, back_to=_here(request))
+                if visitor.role < least:
+                    return self._problem(
+                        403, "You may only look", "An admin may do this; you are signed in as a viewer."
+                    )
+                return answer(self._asked(request, visitor, form))
+            except NotThere as problem:
+                return self._problem(404, "Not here", str(problem))
+            except SQLAlchemyError:
+                return self._problem(503, "The database is away", "Nothing is lost. Try again in a moment.")
+
+        return await self.answered(look_and_answer)
+
+    def _asked(self, request: Request, visitor: Visitor, form: FormData | None = None) -> Asked:
+        return Asked(
+            request.url.path, request.path_params, request.query_params, visitor, self._now(), form or FormData()
+        )
+
+    def _page(self, request: Request, asked: Asked, view: View) -> Response:
+        response = HTMLResponse(self._rendering.page(view.template, self._facts(asked, view, _told(request))))
+        response.delete_cookie(TOLD)
+        return response
+
+    def _facts(self, asked: Asked, view: View, told: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return {"path": asked.path, "visitor": asked.visitor, "now": asked.now, "told": told, **view.facts}
+
+    def _problem(self, status: int, title: str, text: str) -> Response:
+        return HTMLResponse(self._rendering.page("problem.html", {"title": title, "text": text}), status)
+
+    def _take(self, request: Request, asked: Asked, act: Act) -> Response:
+        visitor = asked.visitor
+        if visitor.secret and not visitor.sent(asked.text("csrf")):
+            return self._problem(
+                403, "The form is too old", "Nothing was done. Go back, load the page again, and repeat."
+            )
+        subject = asked.parameters.get(act.subject, act.subject)
+        detail = ", ".join(f"{name}: {asked.text(name)}" for name in act.details if asked.text(name))
+        with self._database.transaction("act") as connection:
+            number = acts.note(connection, visitor.name, act.name, subject, detail)
+        location = _back(request)
+        try:
+            done = act.do(asked)
+            kind, told, location = "done", done.told, done.location or location
+        except (Refused, DurableError) as problem:
+            kind, told = "refused", str(problem)
+        with self._database.transaction("act") as connection:
+            acts.note_outcome(connection, number, "done" if kind == "done" else f"refused: {told}")
+        response = RedirectResponse(location, 303)
+        set_cookie(
+            request, response, TOLD, quote(json.dumps({"kind": kind, "text": told[:1000]})), timedelta(minutes=1)
+        )
+        return response
+
+    async def _stream(self, request: Request, view: Callable[[Asked], View]) -> Response:
+        if self._streams >= _MOST_STREAMS:
+            return self._problem(503, "Too many pages are open", "This one shows how things were when it was loaded.")
+
+        def live() -> str | None:
+            visitor = self._visitors.of(request)
+            if visitor.role is Role.ANONYMOUS:
+                return None
+            asked = self._asked(request, visitor)
+            shown = view(asked)
+            return self._rendering.live(shown.template, self._facts(asked, shown))
+
+        headers = {"X-Accel-Buffering": "no"}
+        return StreamingResponse(self._events(request, live), media_type="text/event-stream", headers=headers)
+
+    async def _events(self, request: Request, live: Callable[[], str | None]) -> AsyncIterator[str]:
+        """What has changed on the page, every second in which something has."""
+        self._streams += 1
+        shown = None
+        ends_at = anyio.current_time() + _LONGEST
+        try:
+            while anyio.current_time() < ends_at:
+                try:
+                    html = await run_sync(live, limiter=self._threads)
+                except (SQLAlchemyError, NotThere):
+                    yield "event: away\ndata: {}\n\n"
+                else:
+                    if html is None:
+                        return
+                    before, shown = shown, taken_apart(html)
+                    changed = changes(before, shown) if before else {"main": html}
+                    if changed:
+                        yield f"data: {json.dumps(changed)}\n\n"
+                if await self._pause(request.is_disconnected):
+                    return
+        finally:
+            self._streams -= 1
+
+    async def _pause(self, is_gone: Callable[[], Awaitable[bool]]) -> bool:
+        """Wait for the next look; whether there is to be none."""
+        until = anyio.current_time() + _EVERY
+        while anyio.current_time() < until:
+            if self._is_ending() or await is_gone():
+                return True
+            await anyio.sleep(_SLICE)
+        return False
+
+
+def _here(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _back(request: Request) -> str:
+    """The page of ours that the form was on."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    if came_from.netloc != request.headers.get("host", "") or not came_from.path.startswith("/"):
+        return "/"
+    return came_from.path + (f"?{came_from.query}" if came_from.query else "")
+
+
+def _told(request: Request) -> Mapping[str, str] | None:
+    """What the last form has done, if this page is the one after it."""
+    try:
+        told = json.loads(unquote(request.cookies.get(TOLD, "")))
+        return {"kind": str(told["kind"]), "text": str(told["text"])}
+    except (ValueError, KeyError, TypeError):
+        return None

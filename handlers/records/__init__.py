@@ -1,0 +1,1 @@
+"""The bot's own memory, schema `vigil` of the database: SQL is spoken here and in `durable.postgres` alone."""
