@@ -38,6 +38,7 @@ _SETTINGS = {
     "huge_pages": "off",
     "io_method": "sync",  # no helper processes that sit idle
     "jit": "off",
+    "idle_in_transaction_session_timeout": "5min",  # a process frozen in a transaction holds its workflow no longer
     "wal_level": "minimal",  # nothing replicates from an embedded database
     "max_wal_senders": "0",
     "max_wal_size": "256MB",
