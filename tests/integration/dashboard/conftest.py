@@ -1,0 +1,109 @@
+"""The dashboard on a database of its own, asked as each role, and a worker that runs when it is told to."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bot.access import Access
+from bot.api import Management
+from bot.dashboard.app import Dashboard
+from bot.health import Health
+from bot.metrics import Metrics
+from bot.schema import MIGRATIONS
+from bot.web import Services, create_app
+from bot.webhook import DeliveryDesk
+from durable.client import Client
+from durable.flows import FlowRuns, Flows, load
+from durable.intake import Intake, Router
+from durable.operator import Operator
+from durable.postgres import Database
+from durable.postgres.migrate import current
+from durable.testing import InlineWorker
+from handlers.records.schema import engine_time
+from handlers.watch import watch_pull_request
+from tests.integration.api.conftest import ADMIN, VIEWER, client_of
+from tests.integration.api.programs import WORKFLOWS
+from tests.integration.test_web import SECRET, SlackAnswer
+from tests.support.director import make_test_folder
+from tests.support.served import served
+
+PROGRAMS = (watch_pull_request, *WORKFLOWS)
+
+
+@dataclass(frozen=True)
+class House:
+    """Who looks at the dashboard, and what it shows. `client`, `management` and `database` make things to look at."""
+
+    url: str
+    app: FastAPI
+    admin: httpx.Client
+    viewer: httpx.Client
+    anonymous: httpx.Client
+    worker: InlineWorker
+    management: Management
+    database: Database
+
+    @property
+    def client(self) -> Client:
+        """Starts, signals and reads workflows."""
+        return self.management.client
+
+    def page(self, path: str) -> str:
+        """The page as a viewer sees it."""
+        answer = self.viewer.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def now(self) -> datetime:
+        """The engine's time, by which the pages go."""
+        with self.database.reading() as connection:
+            return engine_time(connection)
+
+
+@pytest.fixture
+def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+    """The dashboard over an empty database, with the workflows and flows of the interfaces' tests."""
+    with house_on(database_url, load(make_test_folder(tmp_path))) as built:
+        yield built
+
+
+@contextmanager
+def house_on(
+    url: str, flows: Flows, resources: Mapping[type, Any] | None = None, routes: Mapping[str, Router] | None = None
+) -> Iterator[House]:
+    """The dashboard over this database. `resources` and `routes` are the worker's."""
+    with ExitStack() as stack:
+        database = Database(url, pool_size=20)
+        stack.callback(database.close)
+        worker = InlineWorker(database, workflows=[*PROGRAMS, *flows.workflows()], resources=resources, routes=routes)
+        stack.callback(worker.close)
+        begun = {declared.name: declared for declared in (*PROGRAMS, *flows.workflows())}
+        client = Client(database)
+        management = Management(client, Operator(database), FlowRuns(database, flows), flows, begun)
+        app = create_app(_services(database, management))
+        address = stack.enter_context(served(app))
+        admin, viewer, anonymous = (stack.enter_context(client_of(address, token)) for token in (ADMIN, VIEWER, None))
+        yield House(address, app, admin, viewer, anonymous, worker, management, database)
+
+
+def _services(database: Database, management: Management) -> Services:
+    def now() -> datetime:
+        with database.reading() as connection:
+            return engine_time(connection)
+
+    return Services(
+        desk=DeliveryDesk(SECRET, Intake(database)),
+        slack=lambda _body, _headers: SlackAnswer(200, {"content-type": "text/plain"}, ""),
+        health=Health(management.client, lambda: current(database, MIGRATIONS), {}),
+        metrics=Metrics(management.client),
+        access=Access(ADMIN, viewer_token=VIEWER),
+        management=management,
+        dashboard=Dashboard(database, management, now),
+    )
