@@ -27,6 +27,7 @@ run: $(STAMP) ## The bot in production shape on this machine, with the settings 
 	@$(PYTHON) -m bot serve $(ARGS)
 
 test: setup ## Every tier of tests (ARGS="-k reminder" for some)
+	@.ci/browser > /dev/null || true
 	@$(PYTHON) -m pytest -n 6 --dist worksteal $(ARGS)
 
 chaos: setup ## The heavy proofs of the engine in their long form, and the figures they measured
