@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any, ParamSpec, get_args
 
 from sqlalchemy import Connection
@@ -17,11 +18,12 @@ from durable.model import (
     Overview,
     Page,
     Started,
+    Unapplied,
     WorkerRow,
     WorkflowState,
 )
 from durable.payloads import is_reference
-from durable.postgres import cancelling, commands, gates, payloads, search, steering, views
+from durable.postgres import cancelling, commands, deliveries, gates, payloads, search, steering, views
 from durable.postgres.commands import Reuse
 from durable.postgres.database import Database
 from durable.replay import encode_input
@@ -143,6 +145,22 @@ class Client:
         """Every worker that has a row."""
         with self._database.reading(timeout=self._timeout) as connection:
             return views.workers(connection)
+
+    def unapplied_deliveries(self, limit: int = 50) -> list[Unapplied]:
+        """Deliveries that are not applied, in the order they came: the latest `limit` that failed, and the `limit`
+        oldest that wait."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return deliveries.unapplied(connection, limit)
+
+    def retry_delivery(self, source: str, delivery_id: str) -> bool:
+        """Try a delivery that failed again; False when there is none of this id that did."""
+        with self._writing("delivery") as connection:
+            return deliveries.retry(connection, source, delivery_id)
+
+    def count_deliveries(self, since: datetime, until: datetime) -> int:
+        """How many deliveries came from `since` up to and without `until`, by the engine's time."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return deliveries.count(connection, since, until)
 
     def gates(self) -> list[Gate]:
         """Every closed gate."""

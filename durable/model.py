@@ -300,7 +300,8 @@ class Gate:
 
 @dataclass(frozen=True)
 class WorkerRow:
-    """A worker that has a row: `alive` while its lease holds."""
+    """A worker that has a row: `alive` while its lease holds, which is for `lease_left` seconds. Times are real. `slots`
+    bounds what it runs at one time, None where that is not known; with `version` it also runs what is pinned to that."""
 
     id: int
     host: str
@@ -309,6 +310,23 @@ class WorkerRow:
     lease_until: datetime
     alive: bool
     running: int
+    slots: int | None = None
+    version: str | None = None
+    lease_left: float = 0.0
+
+
+@dataclass(frozen=True)
+class Unapplied:
+    """A delivery from outside that is not applied: `state` "received" waits, at the latest until `next_at`, "failed" was
+    given up; `note` says what became of the last of its `attempts`. Times are real."""
+
+    source: str
+    id: str
+    state: Literal["received", "failed"]
+    attempts: int
+    note: str | None
+    received_at: datetime
+    next_at: datetime
 
 
 @dataclass(frozen=True)

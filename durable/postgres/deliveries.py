@@ -4,9 +4,12 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
+
+from durable.model import Unapplied
 
 DISPATCH_LOCK = 0x64_65_6C_69_76
 QUICK_COMPRESSION = 1
@@ -63,6 +66,30 @@ SELECT coalesce(
     (SELECT extract(epoch FROM min(next_at) - clock_timestamp()) FROM durable.deliveries
         WHERE state = 'received' AND source = ANY(:sources)))
 """)
+# Both by indexes that hold no more than is looked for.
+_UNAPPLIED = text("""
+SELECT source, delivery_id AS id, state, attempts, note, received_at, next_at FROM (
+    (SELECT * FROM durable.deliveries WHERE state = 'failed' ORDER BY id DESC LIMIT :most)
+    UNION ALL
+    (SELECT * FROM durable.deliveries WHERE state = 'received' ORDER BY id LIMIT :most)
+) AS found ORDER BY found.id
+""")
+_RETRY = text(
+    "UPDATE durable.deliveries SET state = 'received', attempts = 0, next_at = clock_timestamp(), note = NULL"
+    " WHERE source = :source AND delivery_id = :id AND state = 'failed'"
+)
+# A moment of the engine's time is a real one by how far that is ahead now.
+_COUNT = text("""
+WITH span AS MATERIALIZED (
+    SELECT clock_timestamp() - (SELECT durable.now()) + CAST(:since AS timestamptz) AS since,
+        clock_timestamp() - (SELECT durable.now()) + CAST(:until AS timestamptz) AS until)
+SELECT (SELECT count(*) FROM durable.deliveries
+        WHERE state = 'applied' AND received_at >= (SELECT since FROM span) AND received_at < (SELECT until FROM span))
+    + (SELECT count(*) FROM durable.deliveries
+        WHERE state = 'received' AND received_at >= (SELECT since FROM span) AND received_at < (SELECT until FROM span))
+    + (SELECT count(*) FROM durable.deliveries
+        WHERE state = 'failed' AND received_at >= (SELECT since FROM span) AND received_at < (SELECT until FROM span))
+""")
 
 
 def insert(connection: Connection, deliveries: Sequence[Delivery]) -> set[tuple[str, str]]:
@@ -111,6 +138,22 @@ def next_in(connection: Connection, sources: Sequence[str]) -> float | None:
     """Seconds until the earliest waiting delivery of these sources may be tried (0: it may), or None when none waits."""
     seconds = connection.execute(_NEXT, {"sources": list(sources)}).scalar_one()
     return None if seconds is None else float(seconds)
+
+
+def unapplied(connection: Connection, most: int) -> list[Unapplied]:
+    """Up to `most` that failed, the latest of them, and up to `most` that wait, the oldest; in the order they came."""
+    return [Unapplied(**row) for row in connection.execute(_UNAPPLIED, {"most": most}).mappings()]
+
+
+def retry(connection: Connection, source: str, id_: str) -> bool:
+    """Let a delivery that failed be tried again; False when it has not failed, or is not there."""
+    return connection.execute(_RETRY, {"source": source, "id": id_}).rowcount == 1
+
+
+def count(connection: Connection, since: datetime, until: datetime) -> int:
+    """How many came from `since` up to and without `until`, by the engine's time."""
+    counted: int = connection.execute(_COUNT, {"since": since, "until": until}).scalar_one()
+    return counted
 
 
 def _kept(note: str) -> str:

@@ -47,8 +47,9 @@ class Process:
 
 
 _REGISTER = text(
-    "INSERT INTO durable.workers (host, pid, pid_started, started_at, lease_until) VALUES (:host, :pid, :pid_started,"
-    " clock_timestamp(), clock_timestamp() + make_interval(secs => :lease)) RETURNING id"
+    "INSERT INTO durable.workers (host, pid, pid_started, started_at, lease_until, slots, version)"
+    " VALUES (:host, :pid, :pid_started, clock_timestamp(), clock_timestamp() + make_interval(secs => :lease), :slots,"
+    " :version) RETURNING id"
 )
 _BEAT = text(
     "UPDATE durable.workers SET lease_until = clock_timestamp() + make_interval(secs => :lease)"
@@ -166,9 +167,12 @@ _FORGET = text(
 _RETIRE = text("DELETE FROM durable.workers WHERE id = :id")
 
 
-def register(connection: Connection, process: Process, lease: float) -> int:
-    """Give a worker a row and a lease of `lease` seconds; returns its id."""
-    worker: int = connection.execute(_REGISTER, vars(process) | {"lease": lease}).scalar_one()
+def register(
+    connection: Connection, process: Process, lease: float, *, slots: int | None = None, version: str | None = None
+) -> int:
+    """Give a worker a row and a lease of `lease` seconds; returns its id. `slots` and `version` are for people to see."""
+    asked = vars(process) | {"lease": lease, "slots": slots, "version": version}
+    worker: int = connection.execute(_REGISTER, asked).scalar_one()
     return worker
 
 

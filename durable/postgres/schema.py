@@ -60,8 +60,11 @@ workers = Table(
     Column("pid_started", BigInteger, nullable=False),
     Column("started_at", time, nullable=False),
     Column("lease_until", time, nullable=False),
+    Column("slots", Integer),
+    Column("version", Text),
 )
-"""One row per living worker. `host` names machine, boot and process namespace; `pid_started` is in seconds."""
+"""One row per living worker. `host` names machine, boot and process namespace; `pid_started` is in seconds. `slots` and
+`version` are what it was begun with, for people to see."""
 
 LOOKED_FOR = "name NOT LIKE '@%'"
 """What people look for: not the members of a gather, which are named after their activity with an @."""
@@ -213,6 +216,7 @@ deliveries = Table(
     CheckConstraint("state IN ('received', 'applied', 'failed')", name="state"),
     Index("deliveries_received", "id", postgresql_where=text("state = 'received'")),
     Index("deliveries_age", "received_at", postgresql_where=text("state = 'applied'")),
+    Index("deliveries_failed", "id", postgresql_where=text("state = 'failed'")),
     postgresql_with=BATCHED_VACUUM,
 )
 """What came in from outside, compressed as it came. Real time throughout."""

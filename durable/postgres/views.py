@@ -58,11 +58,12 @@ FROM lanes CROSS JOIN LATERAL (
 ) AS found
 """)  # noqa: S608 - put together of our own text
 _DELIVERIES = text(
-    "SELECT count(*) FILTER (WHERE state = 'received') AS received, count(*) FILTER (WHERE state = 'failed') AS failed"
-    " FROM durable.deliveries WHERE state <> 'applied'"
+    "SELECT (SELECT count(*) FROM durable.deliveries WHERE state = 'received') AS received,"
+    " (SELECT count(*) FROM durable.deliveries WHERE state = 'failed') AS failed"
 )
 _WORKERS = text(
-    "SELECT id, host, pid, started_at, lease_until, lease_until > clock_timestamp() AS alive,"
+    "SELECT id, host, pid, started_at, lease_until, slots, version, lease_until > clock_timestamp() AS alive,"
+    " greatest(0, extract(epoch FROM lease_until - clock_timestamp())) AS lease_left,"
     " (SELECT count(*) FROM durable.workflows WHERE state = 'running' AND worker_id = workers.id) AS running"
     " FROM durable.workers ORDER BY id"
 )
@@ -141,7 +142,18 @@ def overview(connection: Connection) -> Overview:
 def workers(connection: Connection) -> list[WorkerRow]:
     """Every worker that has a row."""
     return [
-        WorkerRow(row.id, row.host, row.pid, row.started_at, row.lease_until, row.alive, row.running)
+        WorkerRow(
+            id=row.id,
+            host=row.host,
+            pid=row.pid,
+            started_at=row.started_at,
+            lease_until=row.lease_until,
+            alive=row.alive,
+            running=row.running,
+            slots=row.slots,
+            version=row.version,
+            lease_left=float(row.lease_left),
+        )
         for row in connection.execute(_WORKERS)
     ]
 

@@ -59,13 +59,23 @@ def _started(process: psutil.Process) -> int:
 class Lease:
     """The right to claim and to write, renewed by a thread with a monotonic clock of its own.
 
-    `seconds` is the lease's length. When it was lost (the process was frozen, the database away), the worker gets a new
+    `seconds` is the lease's length; `slots` and `version` of the worker stand in its row. When it was lost (the process was frozen, the database away), the worker gets a new
     row and `on_lost` is called: whatever it had in hand has gone to others.
     """
 
-    def __init__(self, database: Database, seconds: float, *, on_lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        seconds: float,
+        *,
+        on_lost: Callable[[], None] = lambda: None,
+        slots: int | None = None,
+        version: str | None = None,
+    ) -> None:
         self._database = database
         self._seconds = seconds
+        self._slots = slots
+        self._version = version
         self._on_lost = on_lost
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -97,7 +107,9 @@ class Lease:
     def _register(self) -> None:
         asked = time.monotonic()
         with self._database.statement("register") as connection:
-            self.worker = scheduling.register(connection, self.process, self._seconds)
+            self.worker = scheduling.register(
+                connection, self.process, self._seconds, slots=self._slots, version=self._version
+            )
         self._trusted_until = asked + self._seconds
 
     def _beat_until_stopped(self) -> None:

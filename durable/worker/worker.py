@@ -49,7 +49,7 @@ class Worker:
     ) -> None:
         by_name = runnable(workflows)
         self._database = database
-        self._lease = Lease(database, lease)
+        self._lease = Lease(database, lease, slots=slots, version=version)
         self._notifier = Notifier(database)
         self._runner = Runner(database, self._lease, by_name, resources or {}, slots, on_free=self._slot_is_free)
         taking = Taking(database, self._lease, Serves(sorted(by_name), queues, version))

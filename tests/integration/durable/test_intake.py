@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
 
 from durable import receive, workflow
+from durable.client import Client
 from durable.errors import IntakeUnavailable
 from durable.intake import Delivery, Ignore, Instruction, Intake, SendSignal, SignalWithStart, Unroutable
 from durable.postgres import Database
-from durable.testing import InlineWorker
+from durable.postgres.scheduling import engine_now
+from durable.testing import InlineWorker, advance
 
 Inline = Callable[..., InlineWorker]
 
@@ -105,6 +108,41 @@ def test_a_delivery_that_no_try_can_apply_fails_at_once_whatever_its_error_says(
     intake.put(delivery(1))
     inline(gather_until_end, routes={"test": refuse}).run_until_idle()
     assert states(database) == ["failed"]
+
+
+def test_a_delivery_that_failed_is_shown_with_its_reason_and_can_be_tried_again(
+    database: Database, intake: Intake, inline: Inline
+) -> None:
+    def refuse(received: Delivery, connection: Connection) -> Sequence[Instruction]:
+        raise Unroutable("no such repository")
+
+    intake.put(delivery(1, b"end"))
+    client = Client(database)
+    assert [(one.id, one.state, one.attempts) for one in client.unapplied_deliveries()] == [("d1", "received", 0)]
+    assert not client.retry_delivery("test", "d1"), "it has not failed"
+    inline(gather_until_end, routes={"test": refuse}).run_until_idle()
+    [failed] = client.unapplied_deliveries()
+    assert (failed.state, failed.attempts, failed.note) == ("failed", 1, "no such repository")
+    assert client.retry_delivery("test", "d1")
+    inline(gather_until_end, routes={"test": router}).run_until_idle()
+    assert (states(database), client.unapplied_deliveries()) == (["applied"], [])
+
+
+def test_deliveries_are_counted_by_the_engines_time_in_whatever_state_they_are(
+    database: Database, intake: Intake, worker: InlineWorker
+) -> None:
+    advance(database, timedelta(hours=5))
+    for number, body in enumerate((b"nothing", b"poison")):
+        intake.put(delivery(number, body))
+    worker.run_until_idle()
+    intake.put(delivery("unread", b"end"))
+    client = Client(database)
+    with database.reading() as connection:
+        now = engine_now(connection)
+    minute = timedelta(minutes=1)
+    assert client.count_deliveries(now - minute, now + minute) == 3
+    assert client.count_deliveries(now - 301 * minute, now - 60 * minute) == 0
+    assert client.count_deliveries(now + minute, now + 2 * minute) == 0
 
 
 def test_the_intake_outlives_a_delivery_that_cannot_be_stored(database: Database, intake: Intake) -> None:
