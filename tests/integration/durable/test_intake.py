@@ -122,7 +122,7 @@ def test_a_delivery_that_failed_is_shown_with_its_reason_and_can_be_tried_again(
     assert not client.retry_delivery("test", "d1"), "it has not failed"
     inline(gather_until_end, routes={"test": refuse}).run_until_idle()
     [failed] = client.unapplied_deliveries()
-    assert (failed.state, failed.attempts, failed.note) == ("failed", 1, "no such repository")
+    assert (failed.state, failed.attempts, failed.note) == ("failed", 1, "Unroutable: no such repository")
     assert client.retry_delivery("test", "d1")
     inline(gather_until_end, routes={"test": router}).run_until_idle()
     assert (states(database), client.unapplied_deliveries()) == (["applied"], [])
