@@ -25,6 +25,7 @@ from durable.postgres import Database
 from durable.postgres.migrate import current
 from durable.worker import Worker
 from handlers import commands
+from handlers.flows.watches import Watches
 from handlers.messages import replies
 from handlers.records.schema import engine_time
 from handlers.router import github_router
@@ -78,7 +79,7 @@ def build_worker(database: Database, policy: Policy, outside: Outside, programs:
     return Worker(
         database,
         workflows=[*_OWN, *programs.workflows.values(), *programs.flows.workflows()],
-        resources={Slack: outside.slack, GitHub: outside.github, Policy: policy},
+        resources={Slack: outside.slack, GitHub: outside.github, Policy: policy, Watches: Watches(database)},
         routes={SOURCE: github_router(policy)},
         slots=SLOTS,
     )

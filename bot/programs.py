@@ -1,4 +1,7 @@
-"""What operators add to the bot: Python modules with workflows of their own, and flows in YAML."""
+"""What operators add to the bot: Python modules with workflows of their own, and flows in YAML.
+
+The tasks of the flows that come with the bot are declared when this module is imported: any folder of flows may use them.
+"""
 
 import importlib
 import importlib.util
@@ -13,6 +16,7 @@ from config.settings import DEFAULT_FLOWS, SettingsError
 from durable.definitions import Workflow
 from durable.flows import FlowErrors, Flows
 from durable.flows import load as load_flows
+from handlers.flows import tasks as _tasks  # noqa: F401 - see above
 
 _PACKAGE = "vigil_modules"
 """Begins the names of modules that are files: a file may be called time.py."""

@@ -36,6 +36,15 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Digest:
+    """Where the flows that come with the bot post: a Slack channel by id or name; None: nowhere. A pull request is stale
+    once nothing happened to it for `stale_after`."""
+
+    channel: str | None = None
+    stale_after: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True)
 class Policy:
     """What the bot watches, who is who, how often it speaks. `people` maps GitHub logins to Slack ids or e-mails."""
 
@@ -44,6 +53,7 @@ class Policy:
     admins: tuple[str, ...] = ()
     reminders: Reminders = Reminders()
     channels: Channels = Channels()
+    digest: Digest = Digest()
 
     def watches(self, repository: str) -> bool:
         """Whether `owner/name` matches one of the patterns; the case of letters does not matter, as at GitHub."""
@@ -91,6 +101,10 @@ def load(path: Path) -> Policy:
             drafts=reader.choice("channels.drafts", Channels.drafts, ("wait", "open")),
             archive_after=reader.duration("channels.archive_after", Channels.archive_after, positive=False),
             private=reader.choice("channels.private", Channels.private, ("auto", "always", "never")),
+        ),
+        digest=Digest(
+            channel=reader.slack_channel("digest.channel"),
+            stale_after=reader.duration("digest.stale_after", Digest.stale_after, positive=True),
         ),
     )
     if reader.findings:

@@ -11,12 +11,14 @@ from config.durations import parse_duration
 
 HOURS_NOT_BUILT = "working hours other than `always` are not built yet; allowed: always"
 KEYS: dict[str, tuple[str, ...]] = {
-    "": ("repositories", "people", "admins", "reminders", "channels"),
+    "": ("repositories", "people", "admins", "reminders", "channels", "digest"),
     "reminders": ("every", "hours"),
     "channels": ("drafts", "archive_after", "private"),
+    "digest": ("channel", "stale_after"),
 }
 
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,}")
+_SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{8,}|#?[^\s#@,.<>&A-Z]{1,80}")
 _PATTERN = re.compile(r"\*|[^/\s]+/[^/\s]+")
 _Word = TypeVar("_Word", bound=str)
 
@@ -55,6 +57,15 @@ class Reader:
         return tuple(
             item.value for item in items if self._is_text(item, key, _SLACK_USER, "Slack user ids, e.g. U024BE7LH")
         )
+
+    def slack_channel(self, key: str) -> str | None:
+        """A Slack channel by id or by name, as it is written; None where there is none."""
+        text = self._scalar(key)
+        if text is None or self._is_text(
+            self._values[key], key, _SLACK_CHANNEL, 'a Slack channel: its id (C024BE7LH) or its name ("#reviews")'
+        ):
+            return text
+        return None
 
     def people(self, key: str) -> dict[str, str]:
         """A mapping of GitHub logins (kept in lower case) to Slack user ids or e-mail addresses."""

@@ -52,6 +52,11 @@ def turn_of(pull_request: PullRequest) -> Turn:
     return _authors(pull_request, "commented" if _was_reviewed(pull_request) else "nobody_asked")
 
 
+def first_review_of(pull_request: PullRequest) -> datetime | None:
+    """When somebody other than the author first reviewed it; None when nobody did, or no review was read yet."""
+    return next((review.submitted_at for review in _by_time(pull_request) if review.submitted_at is not None), None)
+
+
 def _authors(pull_request: PullRequest, reason: Reason) -> Turn:
     """The author's move. The people assigned stand in for a bot or a deleted account."""
     author = pull_request.author

@@ -185,6 +185,14 @@ def list_ended_early(connection: Connection, limit: int = 20) -> list[Watched]:
     return _all(connection, wanted.order_by(pull_requests.c.updated_at.desc()).limit(limit))
 
 
+def over_since(connection: Connection, moment: datetime) -> list[str]:
+    """The workflows whose pull requests were merged or closed since then, the latest first."""
+    wanted = select(pull_requests.c.workflow_id).where(
+        pull_requests.c.outcome.in_(("merged", "closed")), pull_requests.c.updated_at >= moment
+    )
+    return list(connection.scalars(wanted.order_by(pull_requests.c.updated_at.desc())))
+
+
 _LARGEST = 2**63 - 1
 
 

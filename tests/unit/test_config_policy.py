@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.policy import Channels, Policy, PolicyError, Reminders, load
+from config.policy import Channels, Digest, Policy, PolicyError, Reminders, load
 from config.policy_file import KEYS
 
 SHIPPED = Path(__file__).parents[2] / "config" / "vigil.yml"
@@ -62,8 +62,8 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_known_ones(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
-        ("remind: 1h", "1: remind: unknown key; allowed: repositories, people, admins, reminders, channels"),
-        ("- a", "1: not a mapping; allowed keys: repositories, people, admins, reminders, channels"),
+        ("remind: 1h", "1: remind: unknown key; allowed: repositories, people, admins, reminders, channels, digest"),
+        ("- a", "1: not a mapping; allowed keys: repositories, people, admins, reminders, channels, digest"),
         ("reminders: 1h", "1: reminders: not a mapping; allowed keys: every, hours"),
         ("reminders:\n  every: 0", "2: reminders.every: '0' is not allowed; allowed: more than 0s"),
         ("reminders:\n  every: [1h]", "2: reminders.every: a list is not allowed; allowed: one value"),
@@ -79,11 +79,24 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_known_ones(tmp_path: Pa
         ("people:\n  Cat: U12\n  cat: U34", "3: people.cat: is there twice; logins are the same whatever their case"),
         ("people: [a]", "1: people: a list is not allowed; allowed: a mapping, e.g. octocat: octocat@example.com"),
         ("admins: []\nadmins: []", "2: admins: is there twice"),
+        (
+            "digest: {channel: '@ada'}",
+            "1: digest.channel: '@ada' is not allowed;"
+            ' allowed: a Slack channel: its id (C024BE7LH) or its name ("#reviews")',
+        ),
+        ("digest: {stale_after: 0}", "1: digest.stale_after: '0' is not allowed; allowed: more than 0s"),
         ("a: b: c", "1: not YAML: mapping values are not allowed here"),
     ],
 )
 def test_a_bad_value_is_one_line_with_what_is_allowed(tmp_path: Path, text: str, finding: str) -> None:
     assert findings(tmp_path, text) == [finding]
+
+
+@pytest.mark.parametrize("channel", ["C024BE7LH", "reviews", "#reviews", "#team-a_1"])
+def test_the_digest_goes_to_a_channel_by_id_or_by_name(tmp_path: Path, channel: str) -> None:
+    text = f'digest: {{channel: "{channel}", stale_after: 3d}}'
+
+    assert load(written(tmp_path, text)).digest == Digest(channel, timedelta(days=3))
 
 
 def test_working_hours_are_refused_as_not_built_yet(tmp_path: Path) -> None:

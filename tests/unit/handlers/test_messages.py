@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from handlers.messages import channel, replies, text
+from handlers.messages import channel, digest, replies, text
+from handlers.standings import Standing, Week
 from handlers.turns import turn_of
 from integrations.github.api import Person, PullRequest, PullRequestRef, Review
 from integrations.slack.api import Message, Reply
@@ -82,6 +83,22 @@ REPORT = replies.Health(
     stuck=(replace(VIEW, trouble="paused: step 3: the history has <x>"),),
 )
 
+STANDING = Standing(
+    reference="acme/api#42",
+    title="Add a <cache>",
+    url=PLAIN.url,
+    who=("ben", "<!here>"),
+    teams=("acme/core",),
+    reason="review_requested",
+    waiting_since=NOON - timedelta(days=3, hours=2),
+    active_at=NOON - timedelta(days=9),
+    channel_id="C0PR",
+)
+AUTHORS = replace(STANDING, reference="acme/web#7", title="", who=(), teams=(), reason="approved", channel_id=None)
+WEEK = Week(
+    NOON - timedelta(days=7), NOON, 12, 9, 1, 10, 4, timedelta(hours=30), timedelta(hours=2, minutes=5, seconds=9)
+)
+
 SAID: dict[str, Callable[[], Message | Reply]] = {
     "summary": lambda: channel.summary(PLAIN, turn_of(PLAIN), PEOPLE),
     "summary_hostile": lambda: channel.summary(HOSTILE, turn_of(HOSTILE), {}),
@@ -110,6 +127,11 @@ SAID: dict[str, Callable[[], Message | Reply]] = {
     "admins_only": replies.admins_only,
     "admin_unknown": lambda: replies.admin_unknown("users.info: <invalid_auth>"),
     "unavailable": replies.unavailable,
+    "digest": lambda: digest.digest([STANDING, AUTHORS, STANDING, replace(STANDING, draft=True)], NOON),
+    "digest_empty": lambda: digest.digest([], NOON),
+    "stale": lambda: digest.stale([STANDING, AUTHORS], NOON, timedelta(days=7)),
+    "report": lambda: digest.report(WEEK),
+    "report_empty": lambda: digest.report(replace(WEEK, to_merge=None, to_first_review=None, opened=0, merged=0)),
 }
 
 
@@ -223,6 +245,9 @@ def test_whatever_github_calls_things_slack_takes_the_message(title: str, branch
     assert_sendable(channel.summary(odd, turn_of(odd), {}))
     assert_sendable(channel.reminder(odd, turn_of(odd), {}, 2, timedelta(days=3)))
     assert len(channel.channel_topic(odd)) <= 250
+    standing = replace(STANDING, title=title, reference=branch, who=tuple(logins), teams=tuple(logins))
+    assert_sendable(digest.digest([standing] * 40, NOON))
+    assert_sendable(digest.stale([standing] * 40, NOON, timedelta(days=7)))
 
 
 def test_the_longest_answers_still_fit() -> None:

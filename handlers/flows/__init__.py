@@ -1,0 +1,1 @@
+"""The tasks of the flows that come with Vigil (`config/flows/vigil.yml`), for operators' own flows as well."""
