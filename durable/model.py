@@ -260,20 +260,35 @@ class Description:
 
 
 @dataclass(frozen=True)
+class StatusIs:
+    """That at `path`, keys from the outermost on, the status which a workflow set itself holds `value`, as text; also one
+    item of a list there."""
+
+    path: tuple[str, ...]
+    value: str
+
+
+@dataclass(frozen=True)
 class Filter:
-    """Which workflows are looked for: by the beginning of their id, by names and states (none: all), and by when they
-    were begun, from `created_from` up to and without `created_to`."""
+    """Which workflows are looked for: by the beginning of their id, by names and states (none: all), by when they
+    were begun, from `created_from` up to and without `created_to`, and by their status.
+
+    No index knows what is in a status: a page is then what is found among the next so many that fit otherwise, and may be
+    short or empty although there are further ones, see `Page`.
+    """
 
     prefix: str = ""
     names: Sequence[str] = ()
     states: Sequence[WorkflowState] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
+    status: StatusIs | None = None
 
 
 @dataclass(frozen=True)
 class Page:
-    """Workflows, the newest first. `next` is the place from which to go on, None at the end."""
+    """Workflows, the newest first. `next` is the place from which to go on, None at the end; only then are there no
+    further ones."""
 
     items: list[Description]
     next: str | None

@@ -38,6 +38,7 @@ class TaskRun:
 
     `status` is `pending` for what waits for its turn and for what will never have one: `reached` tells whether its turn
     came. `previous` are the ids of the tasks before it. `result` of a failed one is `{"exception": …, "traceback": …}`.
+    `workflow_id` is the workflow that runs it, where that is not the flow's run itself, while that workflow is kept.
     """
 
     id: str
@@ -50,6 +51,7 @@ class TaskRun:
     result: Any
     is_hook: bool
     reached: bool
+    workflow_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class _Sight:
                 inside, previous = self._group(place, node, run, step, previous)
                 found.extend(inside)
             else:
-                found.append(self._shown(place, node.name, previous, self._fate(run, step)))
+                found.append(self._shown(place, node.name, previous, self._fate(run, step), self._runner(run, step)))
                 previous = [found[-1].id]
             if run is not None and step in run.history and run.history[step].state == "failed":
                 run = None  # what comes after a failure is the hook's, not the chain's
@@ -139,7 +141,7 @@ class _Sight:
             part = None if entry is None else self._member(run, step, number)
             if isinstance(member, Task):
                 answer = None if answers is None else answers[number]
-                inside = [self._shown(here, member.name, previous, _of_member(entry, answer, part))]
+                inside = [self._shown(here, member.name, previous, _of_member(entry, answer, part), part)]
                 ends = [inside[0].id]
             else:
                 inside, ends = self._chain(steps_of_part(self.about.tasks, here), part, previous)
@@ -150,10 +152,12 @@ class _Sight:
     def _hooks(self, hooks: Hooks, steps: int) -> Iterator[TaskRun]:
         if hooks.success is not None:
             fate = self._fate(self.root, steps + 1) if self._is_through(steps) else _Fate()
-            yield self._shown(SUCCESS_HOOK, hooks.success, [], fate, is_hook=True)
+            runner = self._member(self.root, steps + 1, 0)
+            yield self._shown(SUCCESS_HOOK, hooks.success, [], fate, runner, is_hook=True)
         failed = min((step for step, entry in self.root.history.items() if entry.state == "failed"), default=steps + 1)
         if hooks.failure is not None and failed <= steps and failed + 1 in self.root.history:
-            yield self._shown(FAILURE_HOOK, hooks.failure, [], self._fate(self.root, failed + 1), is_hook=True)
+            fate, runner = self._fate(self.root, failed + 1), self._member(self.root, failed + 1, 0)
+            yield self._shown(FAILURE_HOOK, hooks.failure, [], fate, runner, is_hook=True)
 
     def _is_through(self, steps: int) -> bool:
         """Whether every step of the flow itself is done, so that what follows is the hook for success."""
@@ -171,7 +175,20 @@ class _Sight:
     def _member(self, run: StoredFlowRun | None, step: int, number: int) -> StoredFlowRun | None:
         return None if run is None else self.parts.get(member_id(run.workflow_id, run.run, step, number))
 
-    def _shown(self, place: str, name: str, previous: Sequence[str], fate: _Fate, *, is_hook: bool = False) -> TaskRun:
+    def _runner(self, run: StoredFlowRun | None, step: int) -> StoredFlowRun | None:
+        """The workflow whose step this is: a member begun for it alone, or the one of the chain it stands in."""
+        return self._member(run, step, 0) or run
+
+    def _shown(
+        self,
+        place: str,
+        name: str,
+        previous: Sequence[str],
+        fate: _Fate,
+        runner: StoredFlowRun | None,
+        *,
+        is_hook: bool = False,
+    ) -> TaskRun:
         id_ = task_id(self.root.workflow_id, place)
         stopped = status_of(self.root) == "canceled" and fate.status in ("pending", "progress")
         return TaskRun(
@@ -185,6 +202,7 @@ class _Sight:
             result=fate.result,
             is_hook=is_hook,
             reached=fate.reached,
+            workflow_id=None if runner is None or runner is self.root else runner.workflow_id,
         )
 
 

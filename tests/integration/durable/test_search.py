@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 from time import perf_counter
@@ -10,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from durable import activity, call, gather, receive, sleep, workflow
+from durable import activity, call, gather, receive, serializable, set_status, sleep, workflow
 from durable.client import Client
 from durable.definitions import Workflow
-from durable.model import Description, Filter, WorkflowState
+from durable.model import Description, Filter, StatusIs, WorkflowState
 from durable.operator import Operator
-from durable.postgres import Database
+from durable.postgres import Database, search
 from durable.testing import InlineWorker, advance
 from tests.support.chaos import Figure, sized
 
@@ -147,6 +148,75 @@ def test_a_state_that_there_is_not_is_refused_with_those_there_are(client: Clien
         client.search(Filter(states=["finished"]))  # type: ignore[list-item] # the point
 
 
+@serializable
+@dataclass(frozen=True)
+class Turn:
+    reason: str
+    people: tuple[str, ...] = ()
+
+
+@workflow
+def telling(status: Any) -> None:
+    set_status(status)
+    receive("never")
+
+
+def tell(inline: Inline, *statuses: Any) -> Client:
+    """One workflow with each status, named by its number."""
+    worker = inline(telling)
+    for number, status in enumerate(statuses):
+        worker.client.start(telling, status, workflow_id=str(number))
+    worker.run_until_idle()
+    return worker.client
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("turn.reason", "review_requested", ["2", "0"]),
+        ("turn.people", "bob", ["0"]),
+        ("reminders", "3", ["3"]),
+        ("open", "true", ["3"]),
+        ("", "review_requested", ["5"]),
+        ("word", 'with "quotes" and ünicode', ["4"]),
+        ("turn", "review_requested", []),
+        ("turn.reason.more", "review_requested", []),
+        ("reminders", "", []),
+    ],
+)
+def test_a_status_is_found_by_what_stands_at_a_path_in_it(
+    inline: Inline, path: str, value: str, expected: list[str]
+) -> None:
+    client = tell(
+        inline,
+        {"turn": Turn("review_requested", ("ada", "bob"))},
+        {"turn": Turn("draft"), "note": "review_requested"},
+        {"turn": {"reason": "review_requested"}},
+        {"reminders": 3, "open": True},
+        {"word": 'with "quotes" and ünicode', "bad": "\x00\ud800"},
+        "review_requested",
+        None,
+    )
+    wanted = StatusIs(tuple(path.split(".")) if path else (), value)
+    assert ids(all_of(client, Filter(status=wanted), 1)) == expected
+    assert ids(all_of(client, Filter(status=wanted, states=["paused"]), 5)) == []
+
+
+def test_a_page_of_a_status_says_where_to_go_on_although_it_is_empty(
+    inline: Inline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LOOKED_AT", 4)
+    client = tell(inline, {"a": "yes"}, *[{"a": "no"}] * 6, {"a": "yes"}, {"a": "yes"})
+    wanted = Filter(status=StatusIs(("a",), "yes"))
+    first = client.search(wanted, limit=5)
+    assert ids(first.items) == ["8", "7"]
+    second = client.search(wanted, limit=5, after=first.next)
+    assert (second.items, second.next is None) == ([], False)
+    third = client.search(wanted, limit=5, after=second.next)
+    assert (ids(third.items), third.next) == (["0"], None)
+    assert ids(all_of(client, wanted, 1)) == ["8", "7", "0"]
+
+
 def test_the_input_of_a_workflow_comes_back_as_it_was_given(database: Database) -> None:
     client = Client(database)
 
@@ -188,6 +258,8 @@ def test_any_page_of_a_hundred_thousand_is_read_without_the_others(database: Dat
         "paused, of which there is none": Filter(states=["paused"]),
         "running, parked or paused": Filter(states=["running", "parked", "paused"]),
         "a beginning of ids": Filter(prefix="invoice:77"),
+        "a status that there is": Filter(status=StatusIs(("turn", "reason"), "review_requested")),
+        "a status that there is not": Filter(status=StatusIs(("turn", "reason"), "nothing")),
         "of ten minutes": Filter(
             created_from=newest - timedelta(minutes=30), created_to=newest - timedelta(minutes=20)
         ),
@@ -230,8 +302,9 @@ WITH clock AS MATERIALIZED (SELECT durable.now() AS now), made AS (
         CASE WHEN outcome IS NULL THEN now + interval '1 day' END FROM made, clock ORDER BY number
     RETURNING key, workflow_id
 )
-INSERT INTO durable.runs (workflow_key, run, name, input, outcome, result, created_at, began_at, updated_at)
-SELECT key, 1, name, '[[],{}]', outcome, '"some result"', at, at, at
+INSERT INTO durable.runs (workflow_key, run, name, input, outcome, result, created_at, began_at, updated_at, status)
+SELECT key, 1, name, '[[],{}]', outcome, '"some result"', at, at, at,
+    '{"turn":{"reason":"' || CASE WHEN number % 3000 = 0 THEN 'review_requested' ELSE 'draft' END || '"}}'
 FROM begun JOIN made ON workflow_id = name || ':' || number
 CROSS JOIN LATERAL (SELECT now - interval '1 second' * (:many - number) AS at FROM clock) AS begun_at
 """),

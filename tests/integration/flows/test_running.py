@@ -312,6 +312,8 @@ def test_a_task_in_hand_is_in_progress_and_its_end_changes_nothing_once_the_run_
     eventually(
         lambda: [task.status for task in runs.get(run_id).tasks] == ["success", "progress", "progress", "pending"]
     )
+    one, alone, nested, two = (task.workflow_id for task in runs.get(run_id).tasks)
+    assert (one, alone, nested, two) == (None, f"{run_id}~1.2.0", f"{run_id}~1.2.1", None)
     runs.cancel(run_id)
     let_go.set()
     worker.stop()
