@@ -47,7 +47,7 @@ def _task(name: str, **options: Any) -> Callable[[Callable[..., Any]], Activity[
     return lambda function: declared(steering()(function))
 
 
-@_task("VIGIL_FIND_CHANNEL")
+@_task("DIGEST_CHANNEL")
 def find_channel(*_args: Any, payload: Any = None, **_: Any) -> Place | str:
     """The channel that the payload names as `channel`, else the policy's."""
     asked = payload.get("channel") if isinstance(payload, dict) else None
@@ -58,7 +58,7 @@ def find_channel(*_args: Any, payload: Any = None, **_: Any) -> Place | str:
     return Place(_channel_id(wanted), f"{since.timestamp():.6f}")
 
 
-@_task("VIGIL_WRITE_DIGEST")
+@_task("DIGEST_OPEN")
 def write_digest(place: Place | str, **_: Any) -> Letter | str:
     """The open pull requests by whose turn it is."""
     if isinstance(place, str):
@@ -67,7 +67,7 @@ def write_digest(place: Place | str, **_: Any) -> Letter | str:
     return Letter(place, words.digest(standings_of(watches.living()), watches.now()))
 
 
-@_task("VIGIL_WRITE_STALE")
+@_task("DIGEST_STALE")
 def write_stale(place: Place | str, **_: Any) -> Letter | str:
     """The open pull requests that became stale, or were so for as long once more."""
     if isinstance(place, str):
@@ -78,7 +78,7 @@ def write_stale(place: Place | str, **_: Any) -> Letter | str:
     return Letter(place, words.stale(found, now, after)) if found else "no pull request has become stale"
 
 
-@_task("VIGIL_WRITE_REPORT")
+@_task("DIGEST_WEEK")
 def write_report(place: Place | str, **_: Any) -> Letter | str:
     """What the last seven days brought."""
     if isinstance(place, str):
@@ -96,7 +96,7 @@ def _find_letter(letter: Letter | str, **_: Any) -> Found[str] | None:
     return None if found is None else Found(_told(letter))
 
 
-@_task("VIGIL_POST", verify=steering()(_find_letter))
+@_task("DIGEST_POST", verify=steering()(_find_letter))
 def post(letter: Letter | str, **_: Any) -> str:
     """Post it; returns what was posted where."""
     if isinstance(letter, str):
