@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from durable import ActivityFailed, now
 from handlers.effects_slack import delete_message, invite, post_message
 from handlers.messages import channel as words
 from handlers.people import slack_user_of
+from handlers.records.samples import note_reminder
 from handlers.watch_state import Guest, Watch
 from integrations.github.api import Person
 from integrations.slack.api import Message
@@ -16,18 +18,27 @@ GUESTS_A_WAKE = 8
 """Each costs two entries of history, and no wake may need fifty."""
 
 
-def post(state: Watch, message: Message) -> Watch:
-    """Post in the channel."""
+def say(state: Watch, what: str, message: Message) -> Watch:
+    """Post in the channel what the log calls `what`."""
+    return _posted(state, message).telling(now(), "posted", what=what)
+
+
+def _posted(state: Watch, message: Message) -> Watch:
     return replace(state, last_message=post_message(state.channel, message, state.last_message))
 
 
-def remind(state: Watch) -> Watch:
-    """Post the next reminder as a new message, so that it notifies, and take the one before it away."""
+def remind(state: Watch, due_at: datetime) -> Watch:
+    """Post the next reminder as a new message, so that it notifies, and take the one before it away. The record comes
+    last: a run that an earlier release began has no step for it."""
     number = state.reminders_sent + 1
     waiting = now() - (state.waiting_since or now())
     message = words.reminder(state.pull_request, state.whose, state.accounts, number, waiting)
-    reminded = remove_reminder(post(state, message))
-    return replace(reminded, reminder=reminded.last_message, reminders_sent=number)
+    state = _posted(state, message)
+    at, posted = now(), state.last_message or ""
+    state = state.telling(at, "reminded", first=number, last=number, since=at)
+    reminded = replace(remove_reminder(state), reminder=posted, reminders_sent=number)
+    note_reminder(state.workflow_id, posted, number, due_at, at)
+    return reminded
 
 
 def remove_reminder(state: Watch) -> Watch:
@@ -51,7 +62,7 @@ def _welcome(state: Watch, person: Person) -> Watch:
         user_id = slack_user_of(person.login)
     except ActivityFailed as failure:
         user_id = None
-        state = state.noting(f"{person.login}: {failure.message}")
+        state = state.noting(now(), f"{person.login}: {failure.message}")
     state = replace(state, people=(*state.people, Guest(person.login, user_id)))
     if user_id is None:
         return state
@@ -61,7 +72,9 @@ def _welcome(state: Watch, person: Person) -> Watch:
         if is_lost(failure):
             raise
         refusal = failure.message
-    return state.noting(f"{person.login}: {refusal}") if refusal else state
+    if refusal:
+        return state.noting(now(), f"{person.login}: {refusal}")
+    return state.telling(now(), "invited", who=[person.login])
 
 
 def attempt(state: Watch, what: str, effect: Callable[[], Any]) -> Watch:
@@ -71,7 +84,7 @@ def attempt(state: Watch, what: str, effect: Callable[[], Any]) -> Watch:
     except ActivityFailed as failure:
         if is_lost(failure):
             raise
-        return state.noting(f"{what}: {failure.message}")
+        return state.noting(now(), f"{what}: {failure.message}")
     return state
 
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import NoReturn
 
-from durable import ActivityFailed, continue_as_new, now, random, receive, set_status, sleep, workflow
+from durable import ActivityFailed, Signal, continue_as_new, now, random, receive, set_status, sleep, workflow
+from handlers.asks import GITHUB, SIGNALS, SNOOZE, WAKE, ask_of
 from handlers.effects_github import look
 from handlers.effects_slack import add_bookmark, adopt_channel, archive, create_channel, set_purpose, set_topic
 from handlers.messages import channel as words
 from handlers.naming import channel_names
 from handlers.records.pull_requests import hold_channel, note_outcome, register_pull_request
-from handlers.steps import attempt, greet, is_lost, post, remind, remove_reminder, why
+from handlers.steps import attempt, greet, is_lost, remind, remove_reminder, say, why
 from handlers.watch_state import Outcome, Phase, Watch, begins_again, how_it_ended, may_begin, shown, wants_look
 from integrations.github.api import PullRequestEvent, ReviewEvent
 
@@ -29,31 +30,36 @@ LAG_S = (1.0, 2.0, 4.0)
 @workflow
 def watch_pull_request(state: Watch) -> Outcome:
     """Watch one pull request. It begins with `Watch(workflow_id, pull_request, action)` of a delivery; every delivery
-    arrives as the signal `github`."""
+    arrives as the signal `github`, what people ask of it as those of `handlers.asks`."""
     set_status(shown(state))
     if state.phase == "ended":
         return _end(state)
     try:
         _PHASES[state.phase](state)
     except ActivityFailed as failure:
-        continue_as_new(state.ended(why(failure)))
+        _go_on(state.ended(now(), why(failure)))
+
+
+def _go_on(state: Watch) -> NoReturn:
+    """End this run and begin the next with this state, which waits for all that this release knows."""
+    continue_as_new(replace(state, signals=SIGNALS))
 
 
 def _arrive(state: Watch) -> NoReturn:
     """Nothing is done on the word of a delivery alone: deliveries of one second come in any order."""
     registered = register_pull_request(state.workflow_id, state.pull_request)
     if registered.workflow_id != state.workflow_id:
-        continue_as_new(state.ended(f"watched by {registered.workflow_id}"))
+        _go_on(state.ended(now(), f"watched by {registered.workflow_id}"))
     if not may_begin(state.action, state.pull_request, registered.outcome, known=not registered.is_new):
-        continue_as_new(state.ended(registered.outcome or how_it_ended(state.pull_request)))
+        _go_on(state.ended(now(), registered.outcome or how_it_ended(state.pull_request)))
     if registered.outcome is not None:
         note_outcome(state.workflow_id, None)
-    state = _first_look(state)
+    state = _first_look(state.begun(now()))
     if state.over:
-        continue_as_new(state.ended(how_it_ended(state.pull_request)))
+        _go_on(state.ended(now(), how_it_ended(state.pull_request)))
     if state.pull_request.draft and state.rules.wait_for_drafts:
-        continue_as_new(replace(state, phase="waiting").reckoned(now()).scheduled(now(), random()))
-    continue_as_new(replace(state, phase="opening", next_reminder_at=None, turn=None))
+        _go_on(replace(state, phase="waiting").reckoned(now()).scheduled(now(), random()))
+    _go_on(replace(state, phase="opening", next_reminder_at=None, turn=None))
 
 
 def _first_look(state: Watch) -> Watch:
@@ -69,13 +75,15 @@ def _first_look(state: Watch) -> Watch:
 
 def _wait(state: Watch) -> NoReturn:
     """A draft without a channel. Should its `ready_for_review` be lost, we look once an interval."""
-    signal = receive("github", until=state.next_reminder_at)
+    signal = receive(*state.signals, until=state.next_reminder_at)
     if signal is None:
-        continue_as_new(replace(state, phase="arriving"))
-    state = state.hearing(signal.payload)
+        _go_on(replace(state, phase="arriving"))
+    if signal.name != GITHUB:
+        _go_on(state)
+    state = state.told_of(now(), signal.payload).hearing(signal.payload)
     if state.over or not state.pull_request.draft:
-        continue_as_new(replace(state, phase="arriving"))
-    continue_as_new(state)
+        _go_on(replace(state, phase="arriving"))
+    _go_on(state)
 
 
 def _open(state: Watch) -> NoReturn:
@@ -86,13 +94,12 @@ def _open(state: Watch) -> NoReturn:
         url = pull_request.url
         channel = create_channel(name, state.rules.private_channel, url) or adopt_channel(name, url)
         if channel and hold_channel(state.workflow_id, channel.id, channel.name):
-            continue_as_new(
-                replace(state, phase="furnishing", channel_id=channel.id, channel_name=channel.name, names_tried=0)
-            )
+            state = state.telling(now(), "channel", id=channel.id, name=channel.name)
+            _go_on(replace(state, phase="furnishing", channel_id=channel.id, channel_name=channel.name, names_tried=0))
     tried = state.names_tried + NAMES_A_RUN
     if tried >= MOST_NAMES:
-        continue_as_new(state.ended(f"refused: none of {tried} channel names is free"))
-    continue_as_new(replace(state, names_tried=tried))
+        _go_on(state.ended(now(), f"refused: none of {tried} channel names is free"))
+    _go_on(replace(state, names_tried=tried))
 
 
 def _furnish(state: Watch) -> NoReturn:
@@ -102,25 +109,27 @@ def _furnish(state: Watch) -> NoReturn:
     state = attempt(state, "topic", lambda: set_topic(channel, words.channel_topic(pull_request)))
     title = words.bookmark_title(pull_request)
     state = attempt(state, "bookmark", lambda: add_bookmark(channel, title, pull_request.url))
-    continue_as_new(replace(state, phase="greeting"))
+    _go_on(replace(state, phase="greeting"))
 
 
 def _greet(state: Watch) -> NoReturn:
     """Invite a few people at a time, then say what this is about. The first interval begins."""
     state = greet(state)
     if state.strangers():
-        continue_as_new(state)
+        _go_on(state)
     state = state.reckoned(now())
-    state = post(state, words.summary(state.pull_request, state.whose, state.accounts))
-    continue_as_new(replace(state, phase="watching", waiting_since=now()).scheduled(now(), random()))
+    state = say(state, "summary", words.summary(state.pull_request, state.whose, state.accounts))
+    _go_on(replace(state, phase="watching", waiting_since=now()).scheduled(now(), random()))
 
 
 def _watch(state: Watch) -> NoReturn:
-    """Wait for a delivery or the next reminder. Before a reminder the pull request is read."""
+    """Wait for a delivery, the next reminder or what somebody asks. Before a reminder the pull request is read."""
     if state.strangers():
-        continue_as_new(greet(state).reckoned(now()))
-    was_draft = state.pull_request.draft
-    signal = receive("github", until=state.next_reminder_at)
+        _go_on(greet(state).reckoned(now()))
+    was_draft, due_at = state.pull_request.draft, state.next_reminder_at
+    signal = receive(*state.signals, until=due_at)
+    if signal is not None and signal.name != GITHUB:
+        state, due_at, signal = _heed(state, signal), now(), None
     try:
         state = state.seeing(look(state.pull_request.ref)) if signal is None else _hear(state, signal.payload)
     except ActivityFailed as failure:
@@ -131,74 +140,90 @@ def _watch(state: Watch) -> NoReturn:
     if state.pull_request.draft != was_draft:
         state = _turn_draft(state)
     elif signal is None:
-        state = (state if state.pull_request.draft else remind(state)).scheduled(now(), random())
-    continue_as_new(state)
+        state = (state if state.pull_request.draft else remind(state, due_at or now())).scheduled(now(), random())
+    _go_on(state)
+
+
+def _heed(state: Watch, signal: Signal) -> Watch:
+    """Note what somebody asks. To be quiet, and to be so no longer, ends the wake; a reminder is posted as if it were
+    due. A draft is quiet as it is."""
+    ask = ask_of(signal)
+    state = state.telling(now(), "asked", what=signal.name, by=ask.by, until=ask.until)
+    if signal.name in (SNOOZE, WAKE) and state.pull_request.draft:
+        _go_on(state)
+    if signal.name == SNOOZE:
+        _go_on(state.snoozed(now(), ask))
+    if signal.name == WAKE:
+        _go_on(state.woken(now(), random()))
+    return state
 
 
 def _hear(state: Watch, event: PullRequestEvent | ReviewEvent) -> Watch:
     """Take in a delivery, and look where it alone does not tell."""
-    heard = state.hearing(event)
+    heard = state.told_of(now(), event).hearing(event)
     return heard.seeing(look(heard.pull_request.ref)) if wants_look(state.pull_request, event) else heard
 
 
 def _turn_draft(state: Watch) -> Watch:
     """A draft is nobody's move; once it is ready the waiting begins anew."""
     if state.pull_request.draft:
-        state = remove_reminder(post(state, words.paused(state.pull_request)))
+        state = remove_reminder(say(state, "paused", words.paused(state.pull_request)))
     else:
-        state = post(state, words.resumed(state.pull_request, state.whose, state.accounts))
+        state = say(state, "resumed", words.resumed(state.pull_request, state.whose, state.accounts))
     return replace(state, waiting_since=now()).scheduled(now(), random())
 
 
 def _say_goodbye(state: Watch, outcome: str) -> NoReturn:
     """The last message. A channel that somebody archived before us needs none."""
-    message = (
-        words.closed(state.pull_request, state.closed_by, state.accounts)
+    what, message = (
+        ("closed", words.closed(state.pull_request, state.closed_by, state.accounts))
         if state.over
-        else words.gone(state.pull_request)
+        else ("gone", words.gone(state.pull_request))
     )
     state = replace(state, outcome=outcome, next_reminder_at=None)
     try:
-        state = remove_reminder(post(state, message))
+        state = remove_reminder(say(state, what, message))
     except ActivityFailed as failure:
         if is_lost(failure):
-            continue_as_new(state.ended(outcome))
-        state = state.noting(f"closing message: {failure.message}")
-    continue_as_new(replace(state, phase="closing", archive_at=now() + state.rules.archive_after))
+            _go_on(state.ended(now(), outcome))
+        state = state.noting(now(), f"closing message: {failure.message}")
+    _go_on(replace(state, phase="closing", archive_at=now() + state.rules.archive_after))
 
 
 def _close(state: Watch) -> NoReturn:
     """Archive after the delay, unless it is reopened before."""
     outcome = state.outcome or how_it_ended(state.pull_request)
-    signal = receive("github", until=state.archive_at)
+    signal = receive(*state.signals, until=state.archive_at)
     if signal is None:
         with suppress(ActivityFailed):  # a lost channel is archived or out of reach: nothing is left to do
-            state = attempt(state, "archive", lambda: archive(state.channel))
-        continue_as_new(state.ended(outcome))
-    if not state.over:
-        continue_as_new(state)  # it ends because GitHub shows it to us no longer; a late delivery changes nothing
+            state = attempt(state, "archive", lambda: archive(state.channel)).telling(now(), "archived")
+        _go_on(state.ended(now(), outcome))
+    if signal.name != GITHUB or not state.over:
+        _go_on(state)  # it ends because GitHub shows it to us no longer; a late delivery changes nothing
     try:
         state = _hear(state, signal.payload)
     except ActivityFailed as failure:
-        continue_as_new(state.noting(f"look: {failure.message}"))
+        _go_on(state.noting(now(), f"look: {failure.message}"))
     if state.over:
-        continue_as_new(state)
+        _go_on(state)
     state = replace(state, phase="watching", outcome=None, archive_at=None, reminders_sent=0).reckoned(now())
-    state = post(state, words.reopened(state.pull_request, state.whose, state.accounts))
-    continue_as_new(replace(state, waiting_since=now()).scheduled(now(), random()))
+    state = say(state, "reopened", words.reopened(state.pull_request, state.whose, state.accounts))
+    _go_on(replace(state, waiting_since=now()).scheduled(now(), random()))
 
 
 def _end(state: Watch) -> Outcome:
     """Note how it ended, then see what came in the meantime: a reopening begins anew, with a channel of its own."""
     outcome = state.outcome or how_it_ended(state.pull_request)
     note_outcome(state.workflow_id, outcome)
-    signal = receive("github", timeout=0)
+    signal = receive(*state.signals, timeout=0)
     if signal is None:
         return Outcome(outcome, state.channel_id, state.reminders_sent)
+    if signal.name != GITHUB:
+        _go_on(state)
     event: PullRequestEvent | ReviewEvent = signal.payload
     if begins_again(state, event):
-        continue_as_new(Watch(state.workflow_id, event.pull_request, event.action))
-    continue_as_new(state)
+        _go_on(Watch(state.workflow_id, event.pull_request, event.action, log=state.log))
+    _go_on(state)
 
 
 _PHASES: dict[Phase, Callable[[Watch], NoReturn]] = {

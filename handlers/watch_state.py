@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from durable import serializable
+from handlers.asks import GITHUB, LONGEST_SNOOZE, Ask, Snooze
 from handlers.reminders import next_due
 from handlers.turns import Turn, turn_of
+from handlers.watch_log import Kind, Log, gist_of, has_since_its_end, told
 from integrations.github.api import Person, PullRequest, PullRequestEvent, PullRequestRef, Review, ReviewEvent
 
 serializable(Person, PullRequest, PullRequestEvent, PullRequestRef, Review, ReviewEvent, Turn)
@@ -69,7 +71,8 @@ class Outcome:
 @dataclass(frozen=True)
 class Watch:
     """All that a watch carries from wake to wake. `action` is what the delivery that began it said. `last_message`
-    and `reminder` are Slack timestamps: of our latest message, and of the one live reminder."""
+    and `reminder` are Slack timestamps: of our latest message, and of the one live reminder. `signals` are what this
+    run waits for: one that an earlier release put to sleep waits for what that release knew."""
 
     workflow_id: str
     pull_request: PullRequest
@@ -90,6 +93,9 @@ class Watch:
     archive_at: datetime | None = None
     outcome: str | None = None
     notes: tuple[str, ...] = ()
+    log: Log = ()
+    signals: tuple[str, ...] = (GITHUB,)
+    snooze: Snooze | None = None
 
     @property
     def channel(self) -> str:
@@ -124,22 +130,64 @@ class Watch:
         by = event.sender if event.action == "closed" and known.state == "closed" else self.closed_by
         return replace(self, pull_request=known, closed_by=by if known.state == "closed" else None)
 
+    def telling(self, now: datetime, kind: Kind, **facts: Any) -> "Watch":
+        """With one more happening in the log."""
+        return replace(self, log=told(self.log, now, kind, facts))
+
+    def begun(self, now: datetime) -> "Watch":
+        """With its beginning in the log, once."""
+        return self if has_since_its_end(self.log, "begun") else self.telling(now, "begun", action=self.action)
+
+    def told_of(self, now: datetime, event: PullRequestEvent | ReviewEvent) -> "Watch":
+        """With a delivery in the log. The one that began the watch is there already."""
+        if event.action == self.action and not has_since_its_end(self.log, "heard"):
+            return self
+        return self.telling(now, "heard", **gist_of(event))
+
     def reckoned(self, now: datetime) -> "Watch":
         """With the turn recomputed; a new turn waits from `now` on."""
         turn = turn_of(self.pull_request)
-        return self if turn == self.turn else replace(self, turn=turn, waiting_since=now)
+        if turn == self.turn:
+            return self
+        moved = replace(self, turn=turn, waiting_since=now)
+        return moved.telling(now, "turn", **_plain(turn))
 
     def scheduled(self, now: datetime, chance: float) -> "Watch":
-        """With the next reminder due one interval from `now`."""
-        return replace(self, next_reminder_at=next_due(now, self.rules.every, chance))
+        """With the next reminder due one interval from `now`; whoever asked for quiet has had it."""
+        return replace(self, snooze=None).due(now, next_due(now, self.rules.every, chance))
 
-    def noting(self, note: str) -> "Watch":
+    def snoozed(self, now: datetime, ask: Ask) -> "Watch":
+        """Quiet until the time that is asked for, at most a week from now; unchanged without one to come."""
+        if ask.until is None or ask.until <= now:
+            return self.noting(now, f"snooze: {ask.by} named no time to come")
+        until = min(ask.until, now + LONGEST_SNOOZE)
+        due = self.snooze.due if self.snooze else self.next_reminder_at
+        return replace(self, snooze=Snooze(until, ask.by, due)).due(now, until)
+
+    def woken(self, now: datetime, chance: float) -> "Watch":
+        """As if nobody had asked for quiet; where a reminder would have come meanwhile, one interval from now."""
+        if self.snooze is None:
+            return self
+        due = self.snooze.due
+        if due is None or due <= now:
+            return self.scheduled(now, chance)
+        return replace(self, snooze=None).due(now, due)
+
+    def due(self, now: datetime, moment: datetime) -> "Watch":
+        """With the next reminder, or of a draft the next look, at this moment."""
+        what = "look" if self.phase == "waiting" or self.pull_request.draft else "reminder"
+        return replace(self, next_reminder_at=moment).telling(now, "timer", what=what, until=moment)
+
+    def noting(self, now: datetime, note: str) -> "Watch":
         """With a remark for the status, the latest five kept."""
-        return self if note in self.notes else replace(self, notes=(*self.notes, note)[-5:])
+        if note in self.notes:
+            return self
+        return replace(self, notes=(*self.notes, note)[-5:]).telling(now, "note", text=note)
 
-    def ended(self, outcome: str) -> "Watch":
+    def ended(self, now: datetime, outcome: str) -> "Watch":
         """Over, for this reason."""
-        return replace(self, phase="ended", outcome=outcome, next_reminder_at=None)
+        over = replace(self, phase="ended", outcome=outcome, next_reminder_at=None)
+        return over.telling(now, "ended", outcome=outcome)
 
     def strangers(self) -> list[Person]:
         """The people who take part and were not asked in yet: author, reviewers, assignees; never bots."""
@@ -218,7 +266,7 @@ def how_it_ended(pull_request: PullRequest) -> str:
 
 def shown(state: Watch) -> dict[str, Any]:
     """What `/vigil status`, `list` and the dashboard show of it."""
-    turn = state.turn
+    turn, author, snooze = state.turn, state.pull_request.author, state.snooze
     paused = state.phase == "watching" and state.pull_request.draft
     return {
         "reference": str(state.pull_request.ref),
@@ -227,12 +275,12 @@ def shown(state: Watch) -> dict[str, Any]:
         "phase": "paused" if paused else state.phase,
         "channel_id": state.channel_id,
         "channel": state.channel_name,
-        "turn": None
-        if turn is None
-        else {"who": [person.login for person in turn.who], "teams": list(turn.teams), "reason": turn.reason},
+        "author": None if author is None else author.login,
+        "turn": None if turn is None else _plain(turn),
         "waiting_since": _written(state.waiting_since),
         "reminders_sent": state.reminders_sent,
         "next_reminder_at": _written(state.next_reminder_at),
+        "snoozed": None if snooze is None else {"until": _written(snooze.until), "by": snooze.by},
         "outcome": state.outcome,
         "notes": list(state.notes),
     }
@@ -240,3 +288,7 @@ def shown(state: Watch) -> dict[str, Any]:
 
 def _written(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+def _plain(turn: Turn) -> dict[str, Any]:
+    return {"who": [person.login for person in turn.who], "teams": list(turn.teams), "reason": turn.reason}

@@ -19,6 +19,7 @@ from bot.metrics import Metrics
 from bot.schema import MIGRATIONS
 from bot.web import Services, create_app
 from bot.webhook import DeliveryDesk
+from durable import Workflow
 from durable.client import Client
 from durable.flows import FlowRuns, Flows, load
 from durable.intake import Intake, Router
@@ -34,7 +35,7 @@ from tests.integration.test_web import SECRET, SlackAnswer
 from tests.support.director import make_test_folder
 from tests.support.served import served
 
-PROGRAMS = (watch_pull_request, *WORKFLOWS)
+PROGRAMS: tuple[Workflow[..., Any], ...] = (watch_pull_request, *WORKFLOWS)
 
 
 @dataclass(frozen=True)

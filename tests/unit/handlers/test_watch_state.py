@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durable.serde import decode, encode
+from handlers.asks import Ask
 from handlers.turns import turn_of
 from handlers.watch_state import Guest, Look, Rules, Watch, begins_again, newest, shown, wants_look
 from integrations.github.api import Person, PullRequest, PullRequestEvent, Review
@@ -194,5 +195,52 @@ def test_what_is_shown_is_plain_json() -> None:
 def test_only_the_latest_notes_are_kept_and_none_twice() -> None:
     state = STATE
     for note in ("a", "b", "c", "c", "d", "e", "f"):
-        state = state.noting(note)
+        state = state.noting(NOON, note)
     assert state.notes == ("b", "c", "d", "e", "f")
+
+
+LATER = NOON + timedelta(hours=5)
+DUE = replace(STATE, phase="watching").scheduled(NOON, 0.0)
+
+
+def test_who_asks_for_quiet_is_not_reminded_until_then() -> None:
+    quiet = DUE.snoozed(NOON, Ask("zoe", LATER))
+    assert quiet.next_reminder_at == LATER
+    assert shown(quiet)["snoozed"] == {"until": LATER.isoformat(), "by": "zoe"}
+    assert quiet.scheduled(LATER, 0.0).snooze is None, "once the reminder came, all is as before"
+
+
+def test_a_wake_undoes_the_quiet_and_what_would_have_come_meanwhile_comes_an_interval_later() -> None:
+    quiet = DUE.snoozed(NOON, Ask("zoe", LATER)).snoozed(NOON, Ask("ann", LATER + timedelta(hours=1)))
+    assert quiet.woken(NOON + timedelta(minutes=1), 0.0).next_reminder_at == DUE.next_reminder_at
+    late = quiet.woken(NOON + timedelta(hours=2), 0.0)
+    assert (late.next_reminder_at, late.snooze) == (NOON + timedelta(hours=3), None)
+    assert DUE.woken(NOON, 0.5) == DUE, "who is awake is not woken"
+
+
+@pytest.mark.parametrize("until", [None, NOON, NOON - timedelta(days=1)])
+def test_quiet_until_no_time_to_come_changes_nothing_and_is_noted(until: datetime | None) -> None:
+    same = DUE.snoozed(NOON, Ask("zoe", until))
+    assert same.next_reminder_at == DUE.next_reminder_at
+    assert same.notes == ("snooze: zoe named no time to come",)
+
+
+def test_nobody_gets_more_than_a_week_of_quiet() -> None:
+    assert DUE.snoozed(NOON, Ask("zoe", NOON + timedelta(days=400))).next_reminder_at == NOON + timedelta(days=7)
+
+
+def test_what_changes_is_told_in_the_log() -> None:
+    state = (
+        STATE.begun(NOON).begun(NOON).reckoned(NOON).scheduled(NOON, 0.0).noting(NOON, "late").ended(LATER, "merged")
+    )
+    assert [happening.kind for happening in state.log] == ["begun", "turn", "timer", "note", "ended"]
+    assert state.log[1].facts == {"who": ["ann"], "teams": [], "reason": "nobody_asked"}
+    assert decode(encode(state)) == state
+    assert state.begun(LATER).log[-1].kind == "begun", "a watch that begins again says so"
+
+
+def test_the_delivery_that_began_the_watch_is_told_once() -> None:
+    state = STATE.begun(NOON).told_of(NOON, delivery("opened", OPEN))
+    assert [happening.kind for happening in state.log] == ["begun"]
+    state = state.told_of(NOON, delivery("labeled", OPEN)).told_of(NOON, delivery("opened", OPEN))
+    assert [happening.facts["action"] for happening in state.log] == ["opened", "labeled", "opened"]
