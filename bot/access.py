@@ -26,11 +26,20 @@ class Role(IntEnum):
 
 class Access:
     """`token` makes an admin, `viewer_token` a viewer; None lets nobody in, except, in the demo, requests from loopback
-    to a loopback name, which are an admin's."""
+    to a loopback name, which are an admin's. `public_url` is the address the bot is known by, where it differs from what
+    requests name."""
 
-    def __init__(self, token: str | None, *, viewer_token: str | None = None, demo: bool = False) -> None:
+    def __init__(
+        self,
+        token: str | None,
+        *,
+        viewer_token: str | None = None,
+        demo: bool = False,
+        public_url: str | None = None,
+    ) -> None:
         self._tokens = [(Role.ADMIN, _bytes(token)), (Role.VIEWER, _bytes(viewer_token))]
         self._demo = demo
+        self.public_url = public_url
 
     def role(self, request: Request, *, code: str | None = None) -> Role:
         """Whose token the request carries: as bearer, as the password of any user, or as `code`, a token from elsewhere
@@ -43,6 +52,40 @@ class Access:
         """Whose token this is."""
         return self._best([_bytes(token)])
 
+    def seals(self) -> list[str]:
+        """One for each token there is, made of the role and the token: a session stands and falls with it."""
+        return [f"token:{role.name}:{token!r}" for role, token in self._tokens if token]
+
+    def seal_of(self, role: Role) -> str:
+        """That of this role's token."""
+        return next(f"token:{role.name}:{token!r}" for known, token in self._tokens if known is role)
+
+    def base_url(self, request: Request) -> str:
+        """The address of this server as others know it, without a slash at its end."""
+        return self.public_url or str(request.base_url).rstrip("/")
+
+    def is_https(self, request: Request) -> bool:
+        """Whether the browser speaks TLS, perhaps with a proxy before us. Who claims it falsely hurts only themselves."""
+        if self.public_url and urlsplit(self.public_url).netloc.lower() == request.headers.get("host", "").lower():
+            return self.public_url.startswith("https:")
+        return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", "").partition(",")[0].strip())
+
+    def is_of_another_site(self, request: Request) -> bool:
+        """Whether a browser sent this for a page of another site: it adds the password that its user gave to ours."""
+        fetched_from = request.headers.get("sec-fetch-site")
+        if fetched_from is not None:
+            return fetched_from not in ("same-origin", "none")
+        origin = request.headers.get("origin")
+        ours = {request.headers.get("host", "").lower(), urlsplit(self.public_url or "").netloc.lower()} - {""}
+        return origin is not None and urlsplit(origin).netloc.lower() not in ours
+
+    def client_of(self, request: Request) -> str:
+        """The address that asks. Behind a proxy, which a public address tells of, the one that the proxy names last: those
+        before it are what the client says itself. Good for telling clients apart, and for nothing else."""
+        direct = request.client.host if request.client else ""
+        named = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return named if self.public_url and named and not _is_public(direct) else direct
+
     def _best(self, given: Sequence[bytes | None]) -> Role:
         matches = [
             role
@@ -51,15 +94,6 @@ class Access:
             if shown is not None and token and hmac.compare_digest(shown, token)
         ]
         return max(matches, default=Role.ANONYMOUS)
-
-
-def is_of_another_site(request: Request) -> bool:
-    """Whether a browser sent this for a page of another site: it adds the password that its user gave to ours."""
-    fetched_from = request.headers.get("sec-fetch-site")
-    if fetched_from is not None:
-        return fetched_from not in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
 
 
 def _bytes(token: str | None) -> bytes:
@@ -87,5 +121,12 @@ def _is_local(request: Request) -> bool:
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_global
     except ValueError:
         return False

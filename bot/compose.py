@@ -126,7 +126,12 @@ def build_services(
         slack=_slack_listeners(settings, database, policy, outside).dispatch,
         health=Health(client, lambda: current(database, MIGRATIONS), needed),
         metrics=Metrics(client),
-        access=Access(settings.api_token, viewer_token=settings.viewer_token, demo=settings.demo),
+        access=Access(
+            settings.api_token,
+            viewer_token=settings.viewer_token,
+            demo=settings.demo,
+            public_url=settings.public_url,
+        ),
         management=management,
         dashboard=Dashboard(database, management, lambda: _engine_time(database), is_ending),
     )

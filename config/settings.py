@@ -43,6 +43,14 @@ class GitHubApp:
     private_key: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class SignIn:
+    """The id and the secret of the app by which people sign in with their account at Slack or GitHub."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(DatabaseSettings):
     """Everything a serving process is told. No secret shows in its repr; `secrets` lists them for the redaction."""
@@ -58,6 +66,9 @@ class Settings(DatabaseSettings):
     slack_api_url: str
     api_token: str | None = field(repr=False)
     viewer_token: str | None = field(repr=False)
+    public_url: str | None
+    slack_sign_in: SignIn | None
+    github_sign_in: SignIn | None
     config: Path
     flows: Path
     modules: tuple[str, ...]
@@ -80,6 +91,8 @@ class Settings(DatabaseSettings):
             self.slack_signing_secret,
             self.api_token,
             self.viewer_token,
+            self.slack_sign_in.client_secret if self.slack_sign_in else None,
+            self.github_sign_in.client_secret if self.github_sign_in else None,
         )
         return tuple(sorted((secret for secret in held if secret), key=len, reverse=True))
 
@@ -106,6 +119,9 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = None) -> Setting
         slack_api_url=environment.address("SLACK_API_URL", "https://slack.com/api/").rstrip("/") + "/",
         api_token=environment.secret("VIGIL_API_TOKEN"),
         viewer_token=_viewer_token(environment),
+        public_url=_public_url(environment),
+        slack_sign_in=_slack_sign_in(environment),
+        github_sign_in=_github_sign_in(environment),
         config=environment.path("VIGIL_CONFIG", "config/vigil.yml"),
         flows=environment.path("VIGIL_FLOWS", DEFAULT_FLOWS),
         modules=environment.listed("VIGIL_MODULES"),
@@ -189,6 +205,41 @@ def _viewer_token(environment: Environment) -> str | None:
     if token and token == environment.secret("VIGIL_API_TOKEN"):
         environment.refuse("VIGIL_VIEWER_TOKEN", "(hidden) is that of VIGIL_API_TOKEN; allowed: another one, or unset")
     return token
+
+
+def _public_url(environment: Environment) -> str | None:
+    """The address people and other machines know the bot by; pages and interfaces lie at its root."""
+    if not environment.text("VIGIL_PUBLIC_URL", ""):
+        return None
+    address = environment.address("VIGIL_PUBLIC_URL", "").rstrip("/")
+    if "/" in address.partition("://")[2] or "?" in address or "#" in address:
+        environment.refuse("VIGIL_PUBLIC_URL", f"{address!r} has more than a host; allowed: https://host, no path")
+    return address
+
+
+def _slack_sign_in(environment: Environment) -> SignIn | None:
+    client_secret = environment.secret("SLACK_CLIENT_SECRET") or ""
+    given = {"SLACK_CLIENT_ID": environment.text("SLACK_CLIENT_ID", ""), "SLACK_CLIENT_SECRET": client_secret}
+    return _sign_in(environment, given)
+
+
+def _github_sign_in(environment: Environment) -> SignIn | None:
+    client_secret = environment.secret("GITHUB_CLIENT_SECRET") or ""
+    given = {"GITHUB_CLIENT_ID": environment.text("GITHUB_CLIENT_ID", ""), "GITHUB_CLIENT_SECRET": client_secret}
+    return _sign_in(environment, given)
+
+
+def _sign_in(environment: Environment, given: Mapping[str, str]) -> SignIn | None:
+    """Sign-in by accounts of one system: all that it needs, or nothing."""
+    there = [name for name, value in given.items() if value]
+    if not there:
+        return None
+    for missing in given.keys() - there:
+        environment.refuse(missing, f"not set although {there[0]} is; allowed: both of them, or none")
+    if not environment.text("VIGIL_PUBLIC_URL", ""):
+        allowed = "the address people reach the bot at, such as https://bot.acme.com"
+        environment.refuse("VIGIL_PUBLIC_URL", f"not set although {there[0]} is; allowed: {allowed}")
+    return SignIn(*given.values())
 
 
 def _demo(environment: Environment) -> bool:

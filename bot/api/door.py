@@ -7,7 +7,7 @@ import anyio
 from anyio.to_thread import run_sync
 from fastapi import Request
 
-from bot.access import Access, Role, is_of_another_site
+from bot.access import Access, Role
 from bot.api.json import MOST_BYTES, read_json
 from bot.api.problems import DURABLE_FUNCTIONS, Problem
 from bot.reading import BodyReader, Unreadable
@@ -35,8 +35,12 @@ class Door:
             raise Problem(401, "show the token of VIGIL_API_TOKEN, as bearer, as password or as code")
         if not is_reading and role is not Role.ADMIN:
             raise Problem(403, "this token may only look")
-        if not is_reading and is_of_another_site(request):
+        if not is_reading and self._access.is_of_another_site(request):
             raise Problem(403, "a page of another site may not ask for this")
+
+    def base_url(self, request: Request) -> str:
+        """The address of this server as others know it."""
+        return self._access.base_url(request)
 
     async def body(self, request: Request) -> bytes:
         """The body. Raises `Problem`: 413 when it is too large, 408, 429 and 400 when it does not arrive."""

@@ -44,6 +44,13 @@ class Buckets:
                 self._left.popitem(last=False)
             return wait
 
+    def wait(self, client: str) -> float:
+        """The seconds until there is a token, 0 if there is one. Takes none."""
+        with self._lock:
+            left, at = self._left.get(client, (float(self._burst), 0.0))
+            left += max(0.0, self._monotonic() - at) * self._per_second
+            return 0.0 if left >= 1 else (1 - left) / self._per_second
+
 
 class RateLimit:
     """ASGI middleware: 429 with `Retry-After` for the client, by its address, that asks the management too often."""

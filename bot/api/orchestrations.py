@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import anyio
@@ -96,7 +97,9 @@ class Orchestrations:
             raise Problem(404, str(problem)) from problem
         status = words.status_of(described.state)
         if status not in words.ENDED:
-            headers = {"Location": str(request.url), "Retry-After": str(_RETRY_STATUS)}
+            query = f"?{request.url.query}" if request.url.query else ""
+            here = f"{self.door.base_url(request)}{quote(request.url.path, safe='/:@')}{query}"
+            headers = {"Location": here, "Retry-After": str(_RETRY_STATUS)}
             return JsonResponse(shown, 202, headers)
         fails = queries.flag(request, "returnInternalServerErrorOnFailure", default=False)
         return JsonResponse(shown, 500 if fails and status == "Failed" else 200)
@@ -211,7 +214,7 @@ class Orchestrations:
             return JsonResponse(words.output_of(described))
         if described is not None:
             return await self.status(request, instance_id)
-        base = str(request.base_url).rstrip("/") + DURABLE_FUNCTIONS
+        base = self.door.base_url(request) + DURABLE_FUNCTIONS
         uris = words.management_of(base, instance_id, queries.carried_on(request))
         return JsonResponse(uris, 202, {"Location": uris["statusQueryGetUri"], "Retry-After": str(_RETRY_START)})
 

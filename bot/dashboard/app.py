@@ -33,7 +33,7 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     files = static_files()
     visitors = Visitors(access, dashboard.database)
     pages = Pages(Rendering(files), visitors, dashboard.database, dashboard.now, dashboard.is_ending)
-    add_sign_in(pages, visitors, access)
+    add_sign_in(pages, visitors)
     board.add(pages, dashboard.database)
     workers.add(pages, dashboard.management)
 

@@ -1,6 +1,7 @@
 """How a page is asked for, shown and kept live, and how a form is taken."""
 
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,16 +9,19 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import anyio
+import structlog
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import FormData, QueryParams
 
-from bot.access import Role, is_of_another_site
+from bot.access import Role
+from bot.dashboard.forms import read_form
 from bot.dashboard.live import changes, taken_apart
 from bot.dashboard.rendering import Rendering
-from bot.dashboard.visitors import Visitor, Visitors, set_cookie
+from bot.dashboard.visitors import GuessedTooOften, Visitor, Visitors
+from bot.reading import BodyReader, Unreadable
 from durable.errors import DurableError
 from durable.postgres import Database
 from handlers.records import acts
@@ -28,7 +32,7 @@ _MOST_STREAMS = 200
 _EVERY = 1.0  # seconds between two looks of a page that is open
 _LONGEST = 600.0  # seconds; then the browser connects anew and shows again who it is
 _SLICE = 0.2
-_LARGEST_FORM = 256 * 1024
+_log = structlog.get_logger(__name__)
 
 
 class NotThere(Exception):
@@ -99,6 +103,8 @@ class Pages:
         self._database = database
         self._now = now
         self._is_ending = is_ending
+        self._bodies = BodyReader()
+        self._accounts: dict[str, str] = {}
         self._threads = anyio.CapacityLimiter(_AT_ONCE)
         self._streams = 0
 
@@ -116,23 +122,65 @@ class Pages:
         """Do this when a form is sent to `path` by whoever may act, and note it in the audit."""
 
         async def take(request: Request) -> Response:
-            if is_of_another_site(request):
-                return self._problem(
+            if self._visitors.access.is_of_another_site(request):
+                return self.problem(
                     403, "Another site sent this", "Nothing was done: a page of ours has to ask for it."
                 )
-            async with request.form(max_files=0, max_fields=50, max_part_size=_LARGEST_FORM) as form:
-                return await self._guarded(request, lambda asked: self._take(request, asked, act), form, Role.ADMIN)
+            try:
+                form = await self.form(request)
+            except Unreadable as problem:
+                return self.problem(problem.status, "This form cannot be read", f"Nothing was done: {problem.reason}.")
+            return await self._guarded(request, lambda asked: self._take(request, asked, act), form, Role.ADMIN)
 
         self.router.add_api_route(path, take, methods=["POST"], name=f"act {path}")
 
     async def answered(self, ask: Callable[[], Response]) -> Response:
-        """An answer that waits for the database, in a thread."""
-        return await run_sync(ask, limiter=self._threads)
+        """An answer that waits for the database, in a thread; a page that says so where there is none."""
+
+        def answer() -> Response:
+            try:
+                return ask()
+            except GuessedTooOften as problem:
+                return self.too_often(problem)
+            except NotThere as problem:
+                return self.problem(404, "Not here", str(problem))
+            except SQLAlchemyError:
+                return self.problem(503, "The database is away", "Nothing is lost. Try again in a moment.")
+            except Exception:  # noqa: BLE001 - the outermost boundary: what went wrong is in the log and nowhere else
+                _log.exception("page.failed")
+                return self.problem(500, "Something went wrong here", "It stands in the log. Trying again may help.")
+
+        return await run_sync(answer, limiter=self._threads)
+
+    async def form(self, request: Request) -> FormData:
+        """The fields of a form. Raises `Unreadable`."""
+        return await read_form(request, self._bodies)
+
+    def offer(self, account: str, title: str) -> None:
+        """Offer sign-in by this kind of account, at `/sign-in/{account}`."""
+        self._accounts[account] = title
 
     def sign_in(self, status: int, *, told: str = "", back_to: str = "/") -> Response:
         """The page on which to sign in."""
-        facts = {"told": told, "back_to": back_to}
+        facts = {"told": told, "back_to": back_to, "accounts": self._accounts}
         return HTMLResponse(self._rendering.page("sign_in.html", facts), status)
+
+    def too_often(self, problem: GuessedTooOften, back_to: str = "/") -> Response:
+        """The page for whoever has guessed too often."""
+        seconds = math.ceil(problem.seconds)
+        told = f"Too many wrong tokens from your address; wait {seconds} s."
+        response = self.sign_in(429, told=told, back_to=back_to)
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
+    def too_old(self) -> Response:
+        """The page for a form that does not carry its session's value."""
+        text = "Nothing was done. Go back, load the page again, and repeat."
+        return self.problem(403, "The form is too old", text)
+
+    def problem(self, status: int, title: str, text: str) -> Response:
+        """The page that says what is wrong."""
+        return HTMLResponse(self._rendering.page("problem.html", {"title": title, "text": text}), status)
 
     async def _guarded(
         self,
@@ -142,19 +190,12 @@ class Pages:
         least: Role = Role.VIEWER,
     ) -> Response:
         def look_and_answer() -> Response:
-            try:
-                visitor = self._visitors.of(request)
-                if visitor.role is Role.ANONYMOUS:
-                    return self.sign_in(401, back_to=_here(request))
-                if visitor.role < least:
-                    return self._problem(
-                        403, "You may only look", "An admin may do this; you are signed in as a viewer."
-                    )
-                return answer(self._asked(request, visitor, form))
-            except NotThere as problem:
-                return self._problem(404, "Not here", str(problem))
-            except SQLAlchemyError:
-                return self._problem(503, "The database is away", "Nothing is lost. Try again in a moment.")
+            visitor = self._visitors.of(request)
+            if visitor.role is Role.ANONYMOUS:
+                return self.sign_in(401, back_to=_here(request) if request.method == "GET" else _back(request))
+            if visitor.role < least:
+                return self.problem(403, "You may only look", "An admin may do this; you are signed in as a viewer.")
+            return answer(self._asked(request, visitor, form))
 
         return await self.answered(look_and_answer)
 
@@ -171,15 +212,10 @@ class Pages:
     def _facts(self, asked: Asked, view: View, told: Mapping[str, str] | None = None) -> dict[str, Any]:
         return {"path": asked.path, "visitor": asked.visitor, "now": asked.now, "told": told, **view.facts}
 
-    def _problem(self, status: int, title: str, text: str) -> Response:
-        return HTMLResponse(self._rendering.page("problem.html", {"title": title, "text": text}), status)
-
     def _take(self, request: Request, asked: Asked, act: Act) -> Response:
         visitor = asked.visitor
         if visitor.secret and not visitor.sent(asked.text("csrf")):
-            return self._problem(
-                403, "The form is too old", "Nothing was done. Go back, load the page again, and repeat."
-            )
+            return self.too_old()
         subject = asked.parameters.get(act.subject, act.subject)
         detail = ", ".join(f"{name}: {asked.text(name)}" for name in act.details if asked.text(name))
         with self._database.transaction("act") as connection:
@@ -193,15 +229,11 @@ class Pages:
         with self._database.transaction("act") as connection:
             acts.note_outcome(connection, number, "done" if kind == "done" else f"refused: {told}")
         response = RedirectResponse(location, 303)
-        set_cookie(
-            request, response, TOLD, quote(json.dumps({"kind": kind, "text": told[:1000]})), timedelta(minutes=1)
-        )
+        said = quote(json.dumps({"kind": kind, "text": told[:1000]}))
+        self._visitors.set_cookie(request, response, TOLD, said, timedelta(minutes=1))
         return response
 
     async def _stream(self, request: Request, view: Callable[[Asked], View]) -> Response:
-        if self._streams >= _MOST_STREAMS:
-            return self._problem(503, "Too many pages are open", "This one shows how things were when it was loaded.")
-
         def live() -> str | None:
             visitor = self._visitors.of(request)
             if visitor.role is Role.ANONYMOUS:
@@ -210,8 +242,17 @@ class Pages:
             shown = view(asked)
             return self._rendering.live(shown.template, self._facts(asked, shown))
 
-        headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(request, live), media_type="text/event-stream", headers=headers)
+        def begin() -> Response:
+            if self._visitors.of(request).role is Role.ANONYMOUS:
+                return self.sign_in(401, back_to=_here(request))  # no stream: the browser asks no more
+            if self._streams >= _MOST_STREAMS:
+                return self.problem(
+                    503, "Too many pages are open", "This one shows how things were when it was loaded."
+                )
+            events = self._events(request, live)
+            return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+        return await self.answered(begin)
 
     async def _events(self, request: Request, live: Callable[[], str | None]) -> AsyncIterator[str]:
         """What has changed on the page, every second in which something has."""
@@ -224,8 +265,12 @@ class Pages:
                     html = await run_sync(live, limiter=self._threads)
                 except (SQLAlchemyError, NotThere):
                     yield "event: away\ndata: {}\n\n"
+                except Exception:  # noqa: BLE001 - as for the page itself
+                    _log.exception("page.failed", path=request.url.path)
+                    yield "event: away\ndata: {}\n\n"
                 else:
                     if html is None:
+                        yield "event: out\ndata: {}\n\n"
                         return
                     before, shown = shown, taken_apart(html)
                     changed = changes(before, shown) if before else {"main": html}

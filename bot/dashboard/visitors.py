@@ -3,19 +3,33 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bot.access import Access, Role
+from bot.api.limits import Buckets
 from durable.postgres import Database
-from handlers.records import sessions
+from handlers.records import acts, sessions
 
 COOKIE = "vigil_session"
 LASTING = timedelta(hours=12)
+GUESSES_A_SECOND, GUESSES_AT_ONCE = 0.2, 5
 _ROLES = {"viewer": Role.VIEWER, "admin": Role.ADMIN}
+_log = structlog.get_logger(__name__)
+
+
+class GuessedTooOften(Exception):
+    """This client has shown wrong tokens too often: nothing it shows is looked at for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"wait for {seconds:.0f} s")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -44,43 +58,80 @@ class Visitor:
 NOBODY = Visitor("nobody", Role.ANONYMOUS)
 
 
-class Visitors:
-    """Knows the visitors, and lets them in and out. Waits for the database."""
+@dataclass(frozen=True)
+class Entry:
+    """Somebody who is let in: as whom, with which powers, by what (`token`, `slack`, `github`). The session ends when its
+    `seal` is none of those that hold any more."""
 
-    def __init__(self, access: Access, database: Database) -> None:
-        self._access = access
+    name: str
+    role: Role
+    origin: str
+    seal: str
+
+
+class Visitors:
+    """Knows the visitors, and lets them in and out. Waits for the database. `seals` are those of accounts; those of the
+    tokens are known to `access`."""
+
+    def __init__(
+        self, access: Access, database: Database, seals: Sequence[str] = (), guesses: Buckets | None = None
+    ) -> None:
+        self.access = access
         self._database = database
+        self._seals = (*access.seals(), *seals)
+        self._guesses = guesses or Buckets(GUESSES_A_SECOND, GUESSES_AT_ONCE)
 
     def of(self, request: Request) -> Visitor:
-        """Who asks."""
+        """Who asks. Raises `GuessedTooOften`."""
         secret = request.cookies.get(COOKIE)
         if secret:
             with self._database.reading() as connection:
-                session = sessions.find(connection, secret)
+                session = sessions.find(connection, secret, self._seals)
             if session is not None:
                 return Visitor(session.name, _ROLES[session.role], secret)
-        role = self._access.role(request)
-        return Visitor(f"token ({role.name.lower()})", role) if role > Role.ANONYMOUS else NOBODY
+        if "authorization" in request.headers:
+            self.hear(request)
+        role = self.access.role(request)
+        if role is Role.ANONYMOUS:
+            if "authorization" in request.headers:
+                self.note_guess(request, "header")
+            return NOBODY
+        return Visitor(f"token ({role.name.lower()})", role)
 
-    def let_in(self, request: Request, response: Response, name: str, role: Role, origin: str) -> None:
-        """Begin a session, and name it in the answer."""
+    def hear(self, request: Request) -> None:
+        """Raises `GuessedTooOften` for a client that has guessed too often to be listened to."""
+        seconds = self._guesses.wait(self.access.client_of(request))
+        if seconds:
+            raise GuessedTooOften(seconds)
+
+    def note_guess(self, request: Request, by: str) -> None:
+        """Count a wrong token, or a sign-in that came to nothing, against its client."""
+        client = self.access.client_of(request)
+        self._guesses.take(client)
+        _log.warning("sign_in.refused", by=by, client=client)
+
+    def let_in(self, request: Request, response: Response, entry: Entry) -> None:
+        """Begin a session of a new secret, name it in the answer, and note it in the audit."""
         secret = secrets.token_urlsafe(32)
+        role = entry.role.name.lower()
         with self._database.transaction("session") as connection:
-            sessions.begin(connection, secret, name, role.name.lower(), origin, LASTING)
-        set_cookie(request, response, COOKIE, secret, LASTING)
+            self._forget(connection, request)
+            sessions.begin(connection, secret, entry.name, role, entry.origin, LASTING, seal=entry.seal)
+            acts.note_outcome(connection, acts.note(connection, entry.name, "sign in", role, entry.origin), "done")
+        self.set_cookie(request, response, COOKIE, secret, LASTING)
 
     def let_out(self, request: Request, response: Response) -> None:
         """End the session, if there is one."""
-        secret = request.cookies.get(COOKIE)
-        if secret:
-            with self._database.transaction("session") as connection:
-                sessions.end(connection, secret)
+        with self._database.transaction("session") as connection:
+            self._forget(connection, request)
         response.delete_cookie(COOKIE)
 
+    def set_cookie(self, request: Request, response: Response, name: str, value: str, lasting: timedelta) -> None:
+        """A cookie that no script reads and that no other site's form brings along."""
+        seconds, secure = int(lasting.total_seconds()), self.access.is_https(request)
+        response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
-def set_cookie(request: Request, response: Response, name: str, value: str, lasting: timedelta) -> None:
-    """A cookie that no script reads and that no other site's form brings along."""
-    is_https = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
-    response.set_cookie(
-        name, value, max_age=int(lasting.total_seconds()), httponly=True, samesite="lax", secure=is_https
-    )
+    def _forget(self, connection: Connection, request: Request) -> None:
+        secret = request.cookies.get(COOKIE)
+        if secret:
+            sessions.end(connection, secret, self._seals)

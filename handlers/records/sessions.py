@@ -1,6 +1,12 @@
-"""Who is signed in to the dashboard. The cookie's secret is not stored, only its hash: a copy of the table lets nobody in."""
+"""Who is signed in to the dashboard. The cookie's secret is not stored, only its hash: a copy of the table lets nobody in.
+
+A session is sealed with what it came from, such as the token that was shown: the hash is keyed by both, so that the session
+is found no more once that has been changed, and the table tells nothing of either.
+"""
 
 import hashlib
+import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,27 +39,29 @@ class Session:
     expires_at: datetime
 
 
-def begin(connection: Connection, secret: str, name: str, role: str, origin: str, lasting: timedelta) -> None:
+def begin(
+    connection: Connection, secret: str, name: str, role: str, origin: str, lasting: timedelta, *, seal: str = ""
+) -> None:
     """Note a session, by the database's clock; those that have expired are forgotten."""
     connection.execute(delete(sessions).where(sessions.c.expires_at <= func.now()))
-    row = {"secret_hash": _hash(secret), "name": storable(name), "role": role, "origin": origin}
+    row = {"secret_hash": _hash(secret, seal), "name": storable(name), "role": role, "origin": origin}
     connection.execute(insert(sessions).values(row | {"expires_at": func.now() + lasting}))
 
 
-def find(connection: Connection, secret: str) -> Session | None:
-    """The session of this secret, unless there is none or it has expired."""
+def find(connection: Connection, secret: str, seals: Iterable[str] = ("",)) -> Session | None:
+    """The session of this secret, unless there is none under one of these seals or it has expired."""
     wanted = select(sessions.c.name, sessions.c.role, sessions.c.origin, sessions.c.expires_at).where(
-        sessions.c.secret_hash == _hash(secret), sessions.c.expires_at > func.now()
+        sessions.c.secret_hash.in_([_hash(secret, seal) for seal in seals]), sessions.c.expires_at > func.now()
     )
     row = connection.execute(wanted).one_or_none()
     return None if row is None else Session(*row)
 
 
-def end(connection: Connection, secret: str) -> None:
+def end(connection: Connection, secret: str, seals: Iterable[str] = ("",)) -> None:
     """Forget the session of this secret."""
-    connection.execute(delete(sessions).where(sessions.c.secret_hash == _hash(secret)))
+    connection.execute(delete(sessions).where(sessions.c.secret_hash.in_([_hash(secret, seal) for seal in seals])))
 
 
-def _hash(secret: str) -> str:
+def _hash(secret: str, seal: str) -> str:
     """No salt and no stretching: the secret is 256 random bits, not a password."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hmac.new(secret.encode(), seal.encode(), hashlib.sha256).hexdigest()

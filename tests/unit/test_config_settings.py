@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, SettingsError, load, load_database
+from config.settings import Settings, SettingsError, SignIn, load, load_database
 
 ENVIRON = {
     "GITHUB_WEBHOOK_SECRET": "hook-secret",
@@ -227,3 +227,44 @@ def test_a_missing_dotenv_is_no_finding(tmp_path: Path) -> None:
 
 def test_a_tilde_in_vigil_home_is_the_home_folder() -> None:
     assert settings(VIGIL_HOME="~/bot", HOME="/home/me").home == Path("/home/me/bot")
+
+
+CLIENTS = {
+    "SLACK_CLIENT_ID": "1.2",
+    "SLACK_CLIENT_SECRET": "slack-s3cret",
+    "GITHUB_CLIENT_ID": "Iv1.8",
+    "GITHUB_CLIENT_SECRET": "github-s3cret",
+    "VIGIL_PUBLIC_URL": "https://bot.acme.com/",
+}
+
+
+def test_accounts_sign_people_in_where_the_apps_and_the_address_are_known() -> None:
+    loaded = settings(**CLIENTS)
+
+    assert loaded.slack_sign_in == SignIn("1.2", "slack-s3cret")
+    assert loaded.github_sign_in == SignIn("Iv1.8", "github-s3cret")
+    assert loaded.public_url == "https://bot.acme.com"
+    assert {"slack-s3cret", "github-s3cret"} <= set(loaded.secrets)
+    assert "s3cret" not in repr(loaded)
+    without = settings()
+    assert (without.slack_sign_in, without.github_sign_in, without.public_url) == (None, None, None)
+
+
+@pytest.mark.parametrize("missing", list(CLIENTS))
+def test_half_of_what_sign_in_by_an_account_needs_is_refused_with_one_line(missing: str) -> None:
+    given = {**CLIENTS, missing: None}
+    if missing != "VIGIL_PUBLIC_URL":
+        given = {name: value for name, value in given.items() if name[:5] in (missing[:5], "VIGIL")}
+
+    [told] = findings(**given)
+    assert told.startswith(f"{missing}: not set although ")
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize(
+    "address", ["bot.acme.com", "https://bot.acme.com/vigil", "https://me:it@bot.acme.com", "https://bot.acme.com?a=b"]
+)
+def test_the_public_address_is_a_host_alone(address: str) -> None:
+    [told] = findings(VIGIL_PUBLIC_URL=address)
+    assert told.startswith("VIGIL_PUBLIC_URL: ")
+    assert "me:it" not in told

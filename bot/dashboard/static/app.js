@@ -62,6 +62,7 @@ function live() {
   source.onopen = () => show("live");
   source.onmessage = (message) => { show("live"); change(JSON.parse(message.data)); };
   source.addEventListener("away", () => show("no database"));
+  source.addEventListener("out", () => location.reload());
   source.onerror = () => show("reconnecting");
   addEventListener("pagehide", () => source.close());
 }

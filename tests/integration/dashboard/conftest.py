@@ -88,13 +88,13 @@ def house_on(
         begun = {declared.name: declared for declared in (*PROGRAMS, *flows.workflows())}
         client = Client(database)
         management = Management(client, Operator(database), FlowRuns(database, flows), flows, begun)
-        app = create_app(_services(database, management))
+        app = create_app(services_of(database, management))
         address = stack.enter_context(served(app))
         admin, viewer, anonymous = (stack.enter_context(client_of(address, token)) for token in (ADMIN, VIEWER, None))
         yield House(address, app, admin, viewer, anonymous, worker, management, database)
 
 
-def _services(database: Database, management: Management) -> Services:
+def services_of(database: Database, management: Management) -> Services:
     def now() -> datetime:
         with database.reading() as connection:
             return engine_time(connection)
