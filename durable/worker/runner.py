@@ -14,7 +14,8 @@ from durable.model import Claim
 from durable.postgres import scheduling
 from durable.postgres.database import Database, is_away
 from durable.worker.lease import Lease
-from durable.worker.session import DATABASE_RETRY_S, MOST_ATTEMPTS, Session
+from durable.worker.ledger import DATABASE_RETRY_S
+from durable.worker.session import MOST_ATTEMPTS, Session
 from durable.worker.writer import Writer
 
 log = logging.getLogger(__name__)

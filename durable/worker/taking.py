@@ -8,7 +8,7 @@ from durable.postgres import queues, scheduling
 from durable.postgres.database import Database
 from durable.postgres.scheduling import Outlook, Serves
 from durable.worker.lease import Lease
-from durable.worker.session import CLAIM_HOLD_S
+from durable.worker.ledger import CLAIM_HOLD_S
 
 
 class Taking:
