@@ -12,6 +12,7 @@ from bot.gatekeeper import Gatekeeper, probes_of
 from bot.health import Health
 from bot.metrics import Metrics
 from bot.programs import Programs
+from bot.sampler import Sampler
 from bot.schema import MIGRATIONS
 from bot.web import Services
 from bot.webhook import SOURCE, DeliveryDesk
@@ -88,9 +89,11 @@ def build_worker(database: Database, policy: Policy, outside: Outside, programs:
 def build_clock(
     database: Database, outside: Outside, hint: Callable[[], None], revive: Callable[[], object] | None
 ) -> Clock:
-    """What recurs: closed gates are tried, and the embedded PostgreSQL is revived should it have died."""
+    """What recurs: closed gates are tried, each minute is sampled, and the embedded PostgreSQL is revived should it have
+    died."""
     gatekeeper = Gatekeeper(Client(database, hint=hint), probes_of(outside.slack, outside.github))
-    duties: dict[str, Callable[[], object]] = {"gates": gatekeeper.check}
+    sampler = Sampler(database, Client(database))
+    duties: dict[str, Callable[[], object]] = {"gates": gatekeeper.check, "samples": sampler.sample}
     if revive is not None:
         duties["embedded_postgres"] = revive
     return Clock(duties, _CHECK_EVERY)

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 
 from bot.access import Access
 from bot.api.management import Management
-from bot.dashboard import board, workers
+from bot.dashboard import board, insights, workers
 from bot.dashboard.pages import Pages
 from bot.dashboard.rendering import Rendering, static_files
 from bot.dashboard.sign_in import add_sign_in
@@ -36,6 +36,7 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     add_sign_in(pages, visitors)
     board.add(pages, dashboard.database)
     workers.add(pages, dashboard.management)
+    insights.add(pages, dashboard.database, dashboard.management.client)
 
     @pages.router.get("/static/{name:path}")
     async def static(name: str) -> Response:

@@ -47,6 +47,11 @@ pull_requests = Table(
     UniqueConstraint("host", "repository_id", "number"),
 )
 Index(
+    "pull_requests_open_idx",
+    pull_requests.c.watched_at,
+    postgresql_where=pull_requests.c.outcome.is_(None),
+)
+Index(
     "pull_requests_named_idx",
     func.lower(pull_requests.c.owner),
     func.lower(pull_requests.c.repo),
@@ -149,8 +154,8 @@ def watched(connection: Connection, ref: PullRequestRef) -> Watched | None:
     return _watched(row) if row else None
 
 
-def find(connection: Connection, owner: str, repo: str, number: int) -> Watched | None:
-    """The watch over `owner/repo#number`, in any case, the latest if several hosts have one."""
+def find(connection: Connection, owner: str, repo: str, number: int, *, host: str | None = None) -> Watched | None:
+    """The watch over `owner/repo#number`, in any case, the latest if several hosts have one and none is named."""
     if number > _LARGEST:
         return None
     wanted = (
@@ -162,8 +167,22 @@ def find(connection: Connection, owner: str, repo: str, number: int) -> Watched 
         )
         .order_by(pull_requests.c.updated_at.desc())
     )
+    if host is not None:
+        wanted = wanted.where(pull_requests.c.host == storable(host).lower())
     row = connection.execute(wanted).mappings().first()
     return _watched(row) if row else None
+
+
+def find_by_id(connection: Connection, workflow_id: str) -> Watched | None:
+    """The pull request that this workflow watches or watched, whatever it is called now."""
+    wanted = select(pull_requests).where(pull_requests.c.workflow_id == storable(workflow_id))
+    row = connection.execute(wanted).mappings().first()
+    return _watched(row) if row else None
+
+
+def is_any(connection: Connection) -> bool:
+    """Whether any pull request was ever watched."""
+    return connection.execute(select(pull_requests.c.workflow_id).limit(1)).first() is not None
 
 
 def find_by_channel(connection: Connection, channel_id: str) -> Watched | None:
@@ -177,6 +196,12 @@ def list_open(connection: Connection, limit: int = 200) -> list[Watched]:
     """The pull requests that are watched, the youngest watch first."""
     wanted = select(pull_requests).where(pull_requests.c.outcome.is_(None))
     return _all(connection, wanted.order_by(pull_requests.c.watched_at.desc()).limit(limit))
+
+
+def count_open(connection: Connection) -> int:
+    """How many pull requests are watched."""
+    wanted = select(func.count()).select_from(pull_requests).where(pull_requests.c.outcome.is_(None))
+    return connection.scalars(wanted).one()
 
 
 def list_ended_early(connection: Connection, limit: int = 20) -> list[Watched]:
