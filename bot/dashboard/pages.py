@@ -43,6 +43,14 @@ class Refused(Exception):
     """What was asked for is not done. Its text says why, and what to do about it."""
 
 
+class Mistyped(Refused):
+    """What was sent is not done; it is shown again by `view`, as it was typed, for the visitor to mend."""
+
+    def __init__(self, told: str, view: "View") -> None:
+        super().__init__(told)
+        self.view = view
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request to a page: the parameters of its path and query, a form's fields, who asks, and the engine's time."""
@@ -220,14 +228,18 @@ class Pages:
         detail = ", ".join(f"{name}: {asked.text(name)}" for name in act.details if asked.text(name))
         with self._database.transaction("act") as connection:
             number = acts.note(connection, visitor.name, act.name, subject, detail)
-        location = _back(request)
+        location, again = _back(request), None
         try:
             done = act.do(asked)
             kind, told, location = "done", done.told, done.location or location
         except (Refused, DurableError) as problem:
             kind, told = "refused", str(problem)
+            again = problem.view if isinstance(problem, Mistyped) else None
         with self._database.transaction("act") as connection:
             acts.note_outcome(connection, number, "done" if kind == "done" else f"refused: {told}")
+        if again is not None:
+            facts = self._facts(asked, again, {"kind": kind, "text": told})
+            return HTMLResponse(self._rendering.page(again.template, facts), 422)
         response = RedirectResponse(location, 303)
         said = quote(json.dumps({"kind": kind, "text": told[:1000]}))
         self._visitors.set_cookie(request, response, TOLD, said, timedelta(minutes=1))

@@ -40,9 +40,17 @@ function show(word) {
   light.querySelector(".word").textContent = word;
 }
 
+function isTyped(field) {
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  if (field.nodeName === "SELECT") return [...field.options].some((one, at) => one.selected !== (one.defaultSelected || (!at && !field.querySelector("[selected]"))));
+  return "defaultValue" in field && field.value !== field.defaultValue;
+}
+
 const keep = {
   ignoreActiveValue: true,
   callbacks: {
+    // What the visitor has typed stays, whatever comes.
+    beforeNodeMorphed: (node) => !(node.nodeName === "FORM" && [...node.elements].some(isTyped)),
     // What the visitor has opened stays open, whatever comes.
     beforeAttributeUpdated: (name, node) => !(name === "open" && (node.nodeName === "DETAILS" || node.nodeName === "DIALOG")),
   },
@@ -110,4 +118,4 @@ document.addEventListener("keydown", (event) => {
 
 tick();
 setInterval(tick, 1000);
-if (document.getElementById("main") && light) live();
+if (document.getElementById("main") && light && !document.querySelector("form[data-still]")) live();
