@@ -76,4 +76,15 @@ def trigger(surroundings: Surroundings, name: str) -> None:
     click.echo(f"{workflow_id} is started")
 
 
+@schedule.command(epilog=examples("python -m bot schedule delete flow:example.ETL"))
+@click.argument("name")
+@click.pass_obj
+def delete(surroundings: Surroundings, name: str) -> None:
+    """Forget a schedule whose program is gone; what it started goes on. A flow that is still there puts it again at the
+    next start."""
+    with opened(surroundings) as database:
+        Schedules(database).delete(name)
+    click.echo(f"{name} is forgotten")
+
+
 COMMANDS = {"schedule": schedule}

@@ -78,7 +78,8 @@ class Operator:
             return steering.fork(connection, workflow_id, step, new_id)
 
     def purge(self, workflow_id: str) -> None:
-        """Forget an ended workflow: its runs, its history, its signals and their keys. There is no way back."""
+        """Forget an ended workflow: its runs, its history, its signals and their keys, and the parts that a run of a flow
+        consists of. There is no way back."""
         with self._writing("purge") as connection:
             steering.purge(connection, workflow_id)
         log.info("purged", extra={"workflow_id": workflow_id})

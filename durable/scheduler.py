@@ -44,15 +44,16 @@ class Schedules:
         self._database = database
         self._hint = hint
 
-    def put(self, name: str, workflow: Workflow[..., Any], *args: Any, spec: Spec) -> bool:
+    def put(self, name: str, workflow: Workflow[..., Any], *args: Any, spec: Spec, owner: str = "") -> bool:
         """Make sure of a schedule: workflow `sched:{name}:{due time}` is started with `args` at each time of `spec`.
 
         Putting the same again changes nothing and returns False. A changed spec takes effect from now: what was due by
         the old one and did not run yet is dropped. Changed arguments or options of the workflow go for what runs next.
-        A paused schedule stays paused. Raises `ValueError` for a name that makes no workflow id.
+        A paused schedule stays paused. `owner` is noted with it: whoever puts several can tell later which are its own.
+        Raises `ValueError` for a name that makes no workflow id.
         """
         check_workflow_id(workflow_id_of(name, EPOCH))
-        plan = Plan(spec, workflow.options)
+        plan = Plan(spec, workflow.options, owner)
         with self._database.transaction("schedule") as connection:
             now = engine_now(connection)
             fresh = StoredSchedule(
@@ -152,4 +153,5 @@ def _description(schedule: StoredSchedule, now: datetime) -> ScheduleDescription
         paused=schedule.paused,
         decided_until=schedule.decided_until,
         next=following,
+        owner="" if plan is None else plan.owner,
     )

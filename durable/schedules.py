@@ -110,10 +110,11 @@ Spec = Every | Cron
 
 @dataclass(frozen=True)
 class Plan:
-    """What is stored of a schedule beside its workflow's name and input."""
+    """What is stored of a schedule beside its workflow's name and input. `owner` says who put it, where that matters."""
 
     spec: Spec
     options: WorkflowOptions
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Decision:
 @dataclass(frozen=True)
 class ScheduleDescription:
     """A schedule as seen from outside. `spec` is None when this release cannot read it. `next` holds the next five due
-    times to come (empty while paused), without jitter; all up to `decided_until` were run or skipped."""
+    times to come (empty while paused), without jitter; all up to `decided_until` were run or skipped. `owner` is who put
+    it, empty where nobody said so."""
 
     name: str
     workflow: str
@@ -138,6 +140,7 @@ class ScheduleDescription:
     paused: bool
     decided_until: datetime
     next: tuple[datetime, ...]
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,8 @@ def workflow_id_of(name: str, due: datetime) -> str:
 def encode_plan(plan: Plan) -> str:
     """The plan as it is stored."""
     spec = vars(plan.spec) | {"catch_up": vars(plan.spec.catch_up)}
-    return encode({"kind": type(plan.spec).__name__, "spec": spec, "options": vars(plan.options)})
+    owned = {"owner": plan.owner} if plan.owner else {}
+    return encode({"kind": type(plan.spec).__name__, "spec": spec, "options": vars(plan.options)} | owned)
 
 
 def decode_plan(stored: str) -> Plan:
@@ -217,7 +221,8 @@ def decode_plan(stored: str) -> Plan:
     try:
         kind = {"Every": Every, "Cron": Cron}[value["kind"]]
         given = value["spec"] | {"catch_up": CatchUp(**_known(CatchUp, value["spec"]["catch_up"]))}
-        return Plan(kind(**_known(kind, given)), WorkflowOptions(**_known(WorkflowOptions, value["options"])))
+        options = WorkflowOptions(**_known(WorkflowOptions, value["options"]))
+        return Plan(kind(**_known(kind, given)), options, value.get("owner", ""))
     except (KeyError, TypeError, ValueError) as error:
         raise Undecodable(f"schedule: {type(error).__name__}: {error} in {stored[:200]}") from error
 

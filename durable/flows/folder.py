@@ -20,10 +20,12 @@ from durable.postgres.database import Database
 
 @dataclass(frozen=True)
 class Flows:
-    """Every flow of a folder, by full name, and every task there is."""
+    """Every flow of a folder, by full name, and every task there is. `owner` is the folder's full path: deployments that
+    share a database are told apart by it."""
 
     flows: Mapping[str, Flow] = field(default_factory=dict)
     tasks: Mapping[str, Activity[..., Any]] = field(default_factory=dict)
+    owner: str = ""
 
     def workflows(self) -> list[Workflow[..., Any]]:
         """What a worker needs in order to run them: a durable workflow for each flow, of its full name, and those for
@@ -33,9 +35,9 @@ class Flows:
 
     def put_schedules(self, database: Database) -> None:
         """Make sure of a schedule `flow:<full name>` for each periodic flow, and of one for forgetting old runs; delete
-        those whose flow is gone or no longer periodic."""
+        those that this folder put before and whose flow is gone or no longer periodic."""
         flows = {name: (flow, flow_workflow(flow, self.tasks)) for name, flow in self.flows.items()}
-        put_schedules(database, flows)
+        put_schedules(database, self.owner, flows)
 
 
 def load(folder: Path) -> Flows:
@@ -62,7 +64,7 @@ def load(folder: Path) -> Flows:
     if problems:
         once = dict.fromkeys(problems)
         raise FlowErrors(tuple(sorted(once, key=lambda problem: (problem.file, problem.line))))
-    return Flows({name: flow for name, (_, flow) in sorted(found.items())}, tasks)
+    return Flows({name: flow for name, (_, flow) in sorted(found.items())}, tasks, str(folder.resolve()))
 
 
 def _document(path: Path, problems: list[Problem]) -> Spot | None:

@@ -1,5 +1,6 @@
 """What flows do by themselves: periodic ones are schedules of the engine, and once a day old runs are forgotten."""
 
+import hashlib
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -15,30 +16,36 @@ from durable.scheduler import Schedules
 from durable.schedules import Cron, Every, Spec
 
 PREFIX = "flow:"
-RETENTION = f"{PREFIX}retention"
-"""No flow is called so: a flow's name has a dot in it."""
 _MIDNIGHT = Cron("0 0 * * *")
 _BATCH = 500
 
 
-def put_schedules(database: Database, flows: dict[str, tuple[Flow, Workflow[..., Any]]]) -> None:
-    """Make sure of a schedule for each periodic flow and for forgetting old runs; delete the flows' other schedules.
+def put_schedules(database: Database, owner: str, flows: dict[str, tuple[Flow, Workflow[..., Any]]]) -> None:
+    """Make sure of a schedule for each periodic flow and of one for forgetting old runs; delete the other schedules that
+    `owner` put before. Those of another owner are another deployment's, which shares the database.
 
     A schedule holds no definition: each run takes the one of the worker that begins it.
     """
     schedules = Schedules(database)
-    wanted = {RETENTION} if any(flow.retention is not None for flow, _ in flows.values()) else set()
+    wanted = set()
     for name, (flow, declared) in flows.items():
         if flow.periodic is not None:
             wanted.add(PREFIX + name)
-            schedules.put(PREFIX + name, declared, flow.periodic.payload, {"periodic": True}, spec=_spec(flow.periodic))
-    if RETENTION in wanted:
-        keep = {name: flow.retention for name, (flow, _) in flows.items() if flow.retention is not None}
-        schedules.put(RETENTION, flow_retention, keep, spec=_MIDNIGHT)
+            about, spec = {"periodic": True}, _spec(flow.periodic)
+            schedules.put(PREFIX + name, declared, flow.periodic.payload, about, spec=spec, owner=owner)
+    keep = {name: flow.retention for name, (flow, _) in flows.items() if flow.retention is not None}
+    if keep:
+        wanted.add(retention_of(owner))
+        schedules.put(retention_of(owner), flow_retention, keep, spec=_MIDNIGHT, owner=owner)
     for there in schedules.list():
-        if there.name.startswith(PREFIX) and there.name not in wanted:
+        if there.name.startswith(PREFIX) and there.owner == owner and there.name not in wanted:
             with suppress(ScheduleNotFound):  # another process, which starts too, was faster
                 schedules.delete(there.name)
+
+
+def retention_of(owner: str) -> str:
+    """The name of the schedule that forgets old runs. No flow is called so: a flow's name has a dot in it."""
+    return f"{PREFIX}retention-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
 
 
 @workflow

@@ -114,17 +114,29 @@ _LET_GO = text(
     "DELETE FROM durable.children c USING durable.workflows parent WHERE c.child_key = :key"
     " AND parent.key = c.parent_key AND (parent.state = 'closed' OR c.left_behind)"
 )
-_PURGE = text("DELETE FROM durable.workflows WHERE key = :key")
+# A run's members, and all that a flow consists of: nobody knows of them who does not know of the whole.
+_PARTS = """tree(key, of_flow) AS (
+    SELECT w.key, w.name LIKE '%.%' AND w.name NOT LIKE '@%' FROM durable.workflows w WHERE w.key {of}
+    UNION SELECT c.child_key, tree.of_flow FROM tree JOIN durable.children c ON c.parent_key = tree.key
+        JOIN durable.workflows w ON w.key = c.child_key
+    WHERE w.state = 'closed' AND (tree.of_flow OR w.name LIKE '@%')
+)"""
+_PURGE = text(
+    f"WITH RECURSIVE {_PARTS.format(of='= :key')} DELETE FROM durable.workflows"  # noqa: S608 - our own text
+    " WHERE key = ANY(ARRAY(SELECT key FROM tree))"
+)
 _OLD = f"""
     SELECT w.key FROM durable.runs r JOIN durable.workflows w ON w.key = r.workflow_key AND w.run = r.run
     WHERE r.outcome = ANY(:states) AND r.updated_at < (SELECT durable.now()) - :age AND w.state = 'closed'
         AND {NOT_AWAITED}"""  # noqa: S608 - our own text
 _COUNT_ENDED = text(f"SELECT count(*) FROM ({_OLD}) AS old")  # noqa: S608 - our own text
 _PURGE_ENDED = text(f"""
-WITH old AS MATERIALIZED ({_OLD}
+WITH RECURSIVE old AS MATERIALIZED ({_OLD}
     ORDER BY r.updated_at LIMIT :most FOR UPDATE OF w SKIP LOCKED
+), {_PARTS.format(of="= ANY(ARRAY(SELECT key FROM old))")}, gone AS (
+    DELETE FROM durable.workflows WHERE key = ANY(ARRAY(SELECT key FROM tree))
 )
-DELETE FROM durable.workflows w USING old WHERE w.key = old.key
+SELECT count(*) FROM old
 """)  # noqa: S608 - our own text
 
 
@@ -225,7 +237,7 @@ def fork(connection: Connection, workflow_id: str, step: int, new_id: str) -> St
 
 
 def purge(connection: Connection, workflow_id: str) -> None:
-    """Forget an ended workflow and everything of it."""
+    """Forget an ended workflow and everything of it, with its members; a flow with its nested parts."""
     held = _hold(connection, workflow_id, "purge", ENDED)
     _refuse_awaited(connection, held, "purge")
     connection.execute(_PURGE, {"key": held.key})
@@ -238,8 +250,10 @@ def count_ended(connection: Connection, age: timedelta, states: Sequence[Workflo
 
 
 def purge_ended(connection: Connection, age: timedelta, states: Sequence[WorkflowState], *, most: int) -> int:
-    """Forget up to `most` workflows that ended in one of `states` longer than `age` ago; returns how many."""
-    return connection.execute(_PURGE_ENDED, {"age": age, "states": list(states), "most": most}).rowcount
+    """Forget up to `most` workflows that ended in one of `states` longer than `age` ago, as `purge` does; returns how
+    many, not counting what went with them."""
+    many: int = connection.execute(_PURGE_ENDED, {"age": age, "states": list(states), "most": most}).scalar_one()
+    return many
 
 
 def _hold(connection: Connection, workflow_id: str, verb: str, allowed: Sequence[WorkflowState]) -> Held:

@@ -285,6 +285,8 @@ def test_schedules_are_listed_paused_resumed_and_triggered(shell: Shell, databas
     assert shell.done("schedule trigger flow:example.OFTEN").endswith(" is started")
     assert "see `python -m bot schedule list`" in shell.refused("schedule trigger none")
     assert json.loads(shell.done("schedule list --json"))[0]["paused"] is False
+    assert shell.done("schedule delete flow:example.OFTEN") == "flow:example.OFTEN is forgotten"
+    assert "no schedule has the name" in shell.refused("schedule delete flow:example.OFTEN")
 
 
 def test_queues_are_limited_and_freed(shell: Shell) -> None:

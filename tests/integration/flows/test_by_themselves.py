@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from durable import workflow
 from durable.client import Client
@@ -25,6 +26,11 @@ heard: list[Any] = []
 def listen(*_args: Any, **kwargs: Any) -> str:
     heard.append(kwargs["payload"])
     return str(kwargs["workflow_id"])
+
+
+@task(name="BREAK")
+def break_(*_args: Any, **_kwargs: Any) -> None:
+    raise OSError("broken")
 
 
 @workflow
@@ -105,6 +111,22 @@ def test_schedules_follow_the_file_and_leave_those_of_others_alone(stage: Callab
     assert len(schedules.list()) == 2
 
 
+def test_two_deployments_on_one_database_leave_each_others_schedules_alone(
+    stage: Callable[[str], Stage], staged: Callable[..., Stage], tmp_path: Path
+) -> None:
+    ours = stage("our.A: {tasks: [LISTEN], periodic: {interval: 60}}\nour.B: {tasks: [LISTEN], retention: {offset: 1}}")
+    schedules = Schedules(ours.database)
+    kept = {there.name for there in schedules.list()}
+    elsewhere = tmp_path / "elsewhere"
+    theirs = staged(write(elsewhere, "their.A: {tasks: [LISTEN], periodic: {interval: 60}, retention: {offset: 1}}"))
+    theirs.flows.put_schedules(ours.database)
+    assert kept < {there.name for there in schedules.list()}
+    ours.flows.put_schedules(ours.database)
+    assert len(schedules.list()) == len(kept) + 2
+    staged(write(elsewhere, "their.B: {tasks: [LISTEN]}")).flows.put_schedules(ours.database)
+    assert {there.name for there in schedules.list()} == kept
+
+
 def test_of_a_flow_with_retention_the_newest_ended_runs_are_kept_however_old_they_are(
     stage: Callable[[str], Stage],
 ) -> None:
@@ -116,7 +138,8 @@ def test_of_a_flow_with_retention_the_newest_ended_runs_are_kept_however_old_the
         kept.OPEN: {tasks: [LISTEN], retention: {offset: 0}}
         """
     )
-    assert [schedule.name for schedule in Schedules(made.database).list()] == ["flow:retention"]
+    [schedule] = Schedules(made.database).list()
+    assert schedule.name.startswith("flow:retention-")
     for name in ("kept.TWO", "kept.NONE", "kept.ALL"):
         for _ in range(4):
             assert made.run(name).status == "success"
@@ -129,6 +152,31 @@ def test_of_a_flow_with_retention_the_newest_ended_runs_are_kept_however_old_the
     assert [len(runs_of(made, name)) for name in ("kept.NONE", "kept.OPEN")] == [0, 1]
     parts = [found.workflow_id for found in Client(made.database).list() if found.name == "flow_part"]
     assert sorted(part.partition("~")[0] for part in parts) == sorted(newest)
+
+
+@pytest.mark.parametrize("purge", ["one", "all that failed"])
+def test_a_run_that_is_purged_takes_its_parts_along(stage: Callable[[str], Stage], purge: str) -> None:
+    made = stage(
+        "gone.DEEP: {tasks: [G: {type: group, tasks: [LISTEN, {C: {type: chain, tasks: [LISTEN, {D: {type: group, tasks:"
+        " [LISTEN, BREAK, {E: {type: chain, tasks: [LISTEN]}}]}}]}}]}], retention: {offset: 5}}"
+    )
+    operator, run, other = Operator(made.database), made.run("gone.DEEP"), made.run("gone.DEEP")
+    assert run.status == other.status == "error"
+    assert len(workflows_of(made, run)) > 2
+    if purge == "one":
+        operator.purge(run.id)
+        assert len(workflows_of(made, other)) > 2
+    else:
+        operator.purge_ended(timedelta(0), states=["failed"])
+        assert workflows_of(made, other) == []
+    assert workflows_of(made, run) == []
+
+
+def workflows_of(stage: Stage, run: FlowRun) -> list[str]:
+    """What the database holds of a run, members included."""
+    with stage.database.reading() as connection:
+        asked = text("SELECT workflow_id FROM durable.workflows WHERE starts_with(workflow_id, :id)")
+        return list(connection.scalars(asked, {"id": run.id}))
 
 
 def test_a_flow_started_by_its_name_and_payload_alone_is_a_run_like_any(stage: Callable[[str], Stage]) -> None:

@@ -289,7 +289,7 @@ def test_where_one_looks_from_does_not_change_what_is_due(
     ],
 )
 def test_a_plan_is_stored_and_read_again_with_the_options_of_its_workflow(spec: Spec) -> None:
-    plan = Plan(spec, WorkflowOptions(queue="slow", priority=-3, deadline=DAY, retention=DAY, version="7"))
+    plan = Plan(spec, WorkflowOptions(queue="slow", priority=-3, deadline=DAY, retention=DAY, version="7"), "somebody")
     assert decode_plan(encode_plan(plan)) == plan
 
 
