@@ -41,6 +41,7 @@ COMMITS = MappingProxyType(
         "retire": "a worker that leaves",
         "reap": "what the dead held is due again",
         "dispatch": "deliveries turned into signals",
+        "delivery": "a failed delivery that is to be tried again",
         "deadline": "runs past their deadline asked to end",
         "schedule": "an occurrence with its start, or what was asked of a schedule",
         "prune": "what is old forgotten",

@@ -23,6 +23,7 @@ CRASHED_ELSEWHERE = {
     "schedule": "test_schedules",
     "payload": "test_payloads",
     "queues": "one statement, which changes nothing but the limit",
+    "delivery": "one statement; it is asked for again",
     "prune": "batches that depend on nothing",
     "terminate": "what a client says again, see test_lost_commits",
     "heartbeat": "one statement; without it the lease runs out",
