@@ -12,6 +12,7 @@ from bot.gatekeeper import Gatekeeper, probes_of
 from bot.health import Health
 from bot.metrics import Metrics
 from bot.programs import Programs
+from bot.redaction import Redactor
 from bot.sampler import Sampler
 from bot.schema import MIGRATIONS
 from bot.web import Services
@@ -136,7 +137,13 @@ def build_services(
             public_url=settings.public_url,
         ),
         management=management,
-        dashboard=Dashboard(database, management, lambda: _engine_time(database), is_ending),
+        dashboard=Dashboard(
+            database,
+            management,
+            lambda: _engine_time(database),
+            is_ending,
+            redactor=Redactor(settings.secrets),
+        ),
     )
 
 

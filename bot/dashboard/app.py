@@ -1,18 +1,20 @@
 """Puts the dashboard into the application."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import FastAPI, Response
 
 from bot.access import Access
 from bot.api.management import Management
-from bot.dashboard import board, insights, workers
+from bot.dashboard import audit, board, insights, run_page, workers, workflows
 from bot.dashboard.pages import Pages
 from bot.dashboard.rendering import Rendering, static_files
 from bot.dashboard.sign_in import add_sign_in
+from bot.dashboard.values import Values
 from bot.dashboard.visitors import Visitors
+from bot.redaction import Redactor
 from durable.postgres import Database
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -20,12 +22,14 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class Dashboard:
-    """What the dashboard is given. `now` is the engine's time; when the process `is_ending`, open pages are let go."""
+    """What the dashboard is given. `now` is the engine's time; when the process `is_ending`, open pages are let go;
+    `redactor` knows the secrets that no page may show."""
 
     database: Database
     management: Management
     now: Callable[[], datetime]
     is_ending: Callable[[], bool] = lambda: False
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
@@ -37,6 +41,10 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     board.add(pages, dashboard.database)
     workers.add(pages, dashboard.management)
     insights.add(pages, dashboard.database, dashboard.management.client)
+    values = Values(dashboard.redactor)
+    workflows.add(pages, dashboard.management, values)
+    run_page.add(pages, dashboard.management, dashboard.database, values)
+    audit.add(pages, dashboard.database, values)
 
     @pages.router.get("/static/{name:path}")
     async def static(name: str) -> Response:
