@@ -131,6 +131,12 @@ class Client:
         with self._database.reading(timeout=self._timeout) as connection:
             return views.describe(connection, workflow_id)
 
+    def describe_all(self, workflow_ids: Sequence[str]) -> dict[str, Description]:
+        """Workflows as they stand, by their ids, in one query; without those that there are not. A large status or result
+        is not read but named."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.describe_all(connection, workflow_ids)
+
     def history(self, workflow_id: str) -> list[Entry]:
         """The journal of the present run."""
         with self._database.reading(timeout=self._timeout) as connection:

@@ -38,7 +38,7 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     visitors = Visitors(access, dashboard.database)
     pages = Pages(Rendering(files), visitors, dashboard.database, dashboard.now, dashboard.is_ending)
     add_sign_in(pages, visitors)
-    board.add(pages, dashboard.database)
+    board.add(pages, dashboard.database, dashboard.management.client)
     workers.add(pages, dashboard.management)
     insights.add(pages, dashboard.database, dashboard.management.client)
     values = Values(dashboard.redactor)

@@ -29,6 +29,7 @@ _LIST = text(
     f"SELECT * FROM ({DESCRIBE} WHERE w.workflow_id LIKE :prefix AND w.workflow_id > :after AND w.name NOT LIKE '@%') AS described"  # noqa: S608 - our own text
     " WHERE :all OR state = ANY(:states) ORDER BY workflow_id LIMIT :most"
 )
+_SOME = text(DESCRIBE + " WHERE w.workflow_id = ANY(:ids)")
 _INPUT = text(
     "SELECT input FROM durable.runs r JOIN durable.workflows w ON w.key = r.workflow_key AND w.run = r.run"
     " WHERE w.workflow_id = :workflow_id"
@@ -109,6 +110,12 @@ def list_workflows(
     like = prefix.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
     asked = {"prefix": like, "after": after or "", "all": not states, "states": list(states), "most": limit}
     return named(connection, connection.execute(_LIST, asked).all())
+
+
+def describe_all(connection: Connection, workflow_ids: Sequence[str]) -> dict[str, Description]:
+    """Workflows by their ids; without those that there are not. A large status or result is not read but named."""
+    rows = connection.execute(_SOME, {"ids": list(workflow_ids)}).all()
+    return {description.workflow_id: description for description in named(connection, rows)}
 
 
 def named(connection: Connection, rows: Sequence[Any]) -> list[Description]:

@@ -150,7 +150,7 @@ def test_a_state_that_there_is_not_is_refused_with_those_there_are(client: Clien
 
 @serializable
 @dataclass(frozen=True)
-class Turn:
+class Whose:
     reason: str
     people: tuple[str, ...] = ()
 
@@ -189,8 +189,8 @@ def test_a_status_is_found_by_what_stands_at_a_path_in_it(
 ) -> None:
     client = tell(
         inline,
-        {"turn": Turn("review_requested", ("ada", "bob"))},
-        {"turn": Turn("draft"), "note": "review_requested"},
+        {"turn": Whose("review_requested", ("ada", "bob"))},
+        {"turn": Whose("draft"), "note": "review_requested"},
         {"turn": {"reason": "review_requested"}},
         {"reminders": 3, "open": True},
         {"word": 'with "quotes" and ünicode', "bad": "\x00\ud800"},
@@ -225,6 +225,12 @@ def test_the_input_of_a_workflow_comes_back_as_it_was_given(database: Database) 
 
     client.start(given, "Ada", when=timedelta(days=1), workflow_id="w")
     assert client.input("w") == (("Ada",), {"when": timedelta(days=1)})
+
+
+def test_workflows_are_described_together_by_their_ids(client: Client) -> None:
+    described = client.describe_all(["failing:0", "brief:0", "none"])
+    assert described == {name: client.describe(name) for name in ("brief:0", "failing:0")}
+    assert client.describe_all([]) == {}
 
 
 def test_what_this_process_cannot_read_is_shown_as_it_is_stored(database: Database, client: Client) -> None:
