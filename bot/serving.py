@@ -61,7 +61,7 @@ def run(settings: Settings, policy: Policy, roles: Roles, stopping: Stopping) ->
     added = programs.load(settings.modules, settings.flows)
     size = compose.connections_for(web=roles.web, worker=roles.worker)
     with ExitStack() as stack:
-        listening = stack.enter_context(_listen(settings.host, settings.port)) if roles.web else None
+        listening = stack.enter_context(listen(settings.host, settings.port)) if roles.web else None
         opened = stack.enter_context(migrated_database(settings, pool_size=size, stop_within=_EMBEDDED_STOP))
         for notice in settings.notices:
             _log.warning("settings", notice=notice)
@@ -134,12 +134,18 @@ def _asker(server: uvicorn.Server) -> Callable[[], None]:
     return ask
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """The listening socket, taken before anything else is begun."""
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket, taken before anything else is begun. Raises `PortTaken`.
+
+    An answer leaves at once. asyncio sees to that for sockets it makes itself only: on ours head and body would be two
+    packets, the second of which waits some 40 ms for the first to be acknowledged.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as problem:
         raise PortTaken(
             f"HOST, PORT: cannot listen on {host}:{port} ({problem}); set another, or --host and --port"
         ) from None
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its connections inherit it
+    return listening

@@ -1,6 +1,5 @@
 """An application on a port of its own, behind the server that operators run."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +8,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from bot.demo.waiting import eventually
+from bot.serving import listen
 
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """Its address, until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listen("127.0.0.1", 0) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
