@@ -4,10 +4,16 @@ import re
 
 import click
 
-from bot.cli import BadSettings, examples
+from bot.cli import BadSettings, Surroundings, examples
 from bot.manifests import PLACEHOLDER, github_creation_address, manifest
+from config.settings import SettingsError, load_public_url
 
-_URL = click.option("--url", default=PLACEHOLDER, show_default=True, help="The bot's public address.")
+_URL = click.option("--url", help=f"The bot's public address. VIGIL_PUBLIC_URL by default, else {PLACEHOLDER}.")
+_SIGN_IN = click.option(
+    "--sign-in/--no-sign-in",
+    default=None,
+    help="Whether people sign in to the dashboard by their account; so by default where VIGIL_PUBLIC_URL is set.",
+)
 
 
 @click.group("manifest", epilog=examples("python -m bot manifest slack --url https://bot.acme.com"))
@@ -17,20 +23,36 @@ def manifests() -> None:
 
 @manifests.command(epilog=examples("python -m bot manifest slack --url https://bot.acme.com"))
 @_URL
-def slack(url: str) -> None:
+@_SIGN_IN
+@click.pass_obj
+def slack(surroundings: Surroundings, url: str | None, *, sign_in: bool | None) -> None:
     """Print the Slack app's manifest; paste it at https://api.slack.com/apps, Create New App, From a manifest."""
-    click.echo(manifest("slack", _checked(url)))
+    address, wanted = _asked(surroundings, url, sign_in)
+    click.echo(manifest("slack", address, sign_in=wanted))
 
 
 @manifests.command(epilog=examples("python -m bot manifest github --url https://bot.acme.com"))
 @_URL
-def github(url: str) -> None:
+@_SIGN_IN
+@click.pass_obj
+def github(surroundings: Surroundings, url: str | None, *, sign_in: bool | None) -> None:
     """Print the GitHub App's manifest, and the address at GitHub that creates it."""
-    click.echo(manifest("github", _checked(url)))
-    click.echo(f"# Create it, then set a webhook secret there:\n# {github_creation_address(url)}")
+    address, wanted = _asked(surroundings, url, sign_in)
+    click.echo(manifest("github", address, sign_in=wanted))
+    created_at = github_creation_address(address, sign_in=wanted)
+    click.echo(f"# Create it, then set a webhook secret there:\n# {created_at}")
 
 
 COMMANDS = {"manifest": manifests}
+
+
+def _asked(surroundings: Surroundings, url: str | None, sign_in: bool | None) -> tuple[str, bool]:
+    """The address, and whether people sign in there."""
+    try:
+        public = load_public_url(surroundings.environ, surroundings.dotenv)
+    except SettingsError as problem:
+        raise BadSettings(str(problem)) from problem
+    return _checked(url or public or PLACEHOLDER), public is not None if sign_in is None else sign_in
 
 
 def _checked(url: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access import Access
+from bot.accounts import accounts_of
 from bot.api import Management
 from bot.clock import Clock
 from bot.dashboard.app import Dashboard
@@ -125,9 +126,10 @@ def build_services(
     let go."""
     client = Client(database, timeout=_LOOK_TIMEOUT)
     needed = {owned.schema: owned.head() for owned in MIGRATIONS}
+    sight = RecordedSight(database, outside.slack, policy, timeout=_LOOK_TIMEOUT)
     return Services(
         desk=DeliveryDesk(settings.github_webhook_secret, Intake(database, hint=hint)),
-        slack=_slack_listeners(settings, database, policy, outside).dispatch,
+        slack=_slack_listeners(settings, sight).dispatch,
         health=Health(client, lambda: current(database, MIGRATIONS), needed),
         metrics=Metrics(client),
         access=Access(
@@ -142,14 +144,13 @@ def build_services(
             management,
             lambda: _engine_time(database),
             is_ending,
+            accounts=accounts_of(settings, policy, outside.slack, sight.is_admin),
             redactor=Redactor(settings.secrets),
         ),
     )
 
 
-def _slack_listeners(settings: Settings, database: Database, policy: Policy, outside: Outside) -> Listeners:
-    sight = RecordedSight(database, outside.slack, policy, timeout=_LOOK_TIMEOUT)
-
+def _slack_listeners(settings: Settings, sight: RecordedSight) -> Listeners:
     def on_command(command: SlashCommand) -> Reply:
         return commands.answer(command, sight)
 

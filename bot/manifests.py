@@ -8,13 +8,16 @@ import yaml
 
 System = Literal["slack", "github"]
 PLACEHOLDER = "https://vigil.example.com"
+_SIGN_IN = "#:"
 _FOLDER = Path(__file__).parents[1] / "config"
 
 
-def manifest(system: System, address: str = PLACEHOLDER) -> str:
-    """The manifest as YAML, comments included. `address` is the bot's public address."""
+def manifest(system: System, address: str = PLACEHOLDER, *, sign_in: bool = False) -> str:
+    """The manifest as YAML, comments included. `address` is the bot's public address; with `sign_in` people may sign in to
+    the dashboard by their account."""
     text = (_FOLDER / f"{system}_manifest.yml").read_text(encoding="utf-8")
-    return text.replace(PLACEHOLDER, address.rstrip("/"))
+    lines = [line.removeprefix(_SIGN_IN) for line in text.splitlines() if sign_in or not line.startswith(_SIGN_IN)]
+    return "\n".join(lines).replace(PLACEHOLDER, address.rstrip("/")) + "\n"
 
 
 def slack_scopes() -> frozenset[str]:
@@ -22,12 +25,12 @@ def slack_scopes() -> frozenset[str]:
     return frozenset(_read("slack")["oauth_config"]["scopes"]["bot"])
 
 
-def github_creation_address(address: str) -> str:
+def github_creation_address(address: str, *, sign_in: bool = False) -> str:
     """The page at GitHub that creates the App with everything filled in, since GitHub has no place to paste YAML.
 
     Parameters: https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-using-url-parameters.
     """
-    app = yaml.safe_load(manifest("github", address))
+    app = yaml.safe_load(manifest("github", address, sign_in=sign_in))
     fields = [
         ("name", app["name"]),
         ("description", app["description"]),
@@ -36,6 +39,7 @@ def github_creation_address(address: str) -> str:
         ("webhook_url", app["hook_attributes"]["url"]),
         ("webhook_active", "true"),
         *((f"{name}", level) for name, level in app["default_permissions"].items() if name != "metadata"),
+        *(("callback_urls[]", url) for url in app.get("callback_urls", ())),
         *(("events[]", event) for event in app["default_events"]),
     ]
     return "https://github.com/settings/apps/new?" + urlencode(fields)

@@ -152,6 +152,14 @@ def load_programs(environ: Mapping[str, str], dotenv_path: Path | None = None) -
     return found
 
 
+def load_public_url(environ: Mapping[str, str], dotenv_path: Path | None = None) -> str | None:
+    """The bot's public address, without asking for any other setting. Raises `SettingsError`."""
+    environment = Environment(environ, dotenv_path)
+    found = _public_url(environment)
+    _raise_findings(environment)
+    return found
+
+
 def _raise_findings(environment: Environment) -> None:
     if environment.findings:
         raise SettingsError(tuple(environment.findings))

@@ -1,14 +1,16 @@
 """Puts the dashboard into the application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import FastAPI, Response
 
 from bot.access import Access
+from bot.accounts import Account
 from bot.api.management import Management
 from bot.dashboard import audit, board, insights, run_page, workers, workflows
+from bot.dashboard.account_sign_in import add_account_sign_in
 from bot.dashboard.pages import Pages
 from bot.dashboard.rendering import Rendering, static_files
 from bot.dashboard.sign_in import add_sign_in
@@ -23,21 +25,25 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 @dataclass(frozen=True)
 class Dashboard:
     """What the dashboard is given. `now` is the engine's time; when the process `is_ending`, open pages are let go;
+    `accounts` are what people may sign in with beside a token,
     `redactor` knows the secrets that no page may show."""
 
     database: Database
     management: Management
     now: Callable[[], datetime]
     is_ending: Callable[[], bool] = lambda: False
+    accounts: Mapping[str, Account] = field(default_factory=dict)
     redactor: Redactor = field(default_factory=Redactor)
 
 
 def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     """Add the pages and their files."""
     files = static_files()
-    visitors = Visitors(access, dashboard.database)
+    accounts = dashboard.accounts
+    visitors = Visitors(access, dashboard.database, [account.seal for account in accounts.values()])
     pages = Pages(Rendering(files), visitors, dashboard.database, dashboard.now, dashboard.is_ending)
     add_sign_in(pages, visitors)
+    add_account_sign_in(pages, visitors, accounts)
     board.add(pages, dashboard.database, dashboard.management.client)
     workers.add(pages, dashboard.management)
     insights.add(pages, dashboard.database, dashboard.management.client)

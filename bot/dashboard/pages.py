@@ -142,8 +142,9 @@ class Pages:
 
         self.router.add_api_route(path, take, methods=["POST"], name=f"act {path}")
 
-    async def answered(self, ask: Callable[[], Response]) -> Response:
-        """An answer that waits for the database, in a thread; a page that says so where there is none."""
+    async def answered(self, ask: Callable[[], Response], threads: anyio.CapacityLimiter | None = None) -> Response:
+        """An answer that waits for the database, in a thread; a page that says so where there is none. What waits for
+        others brings `threads` of its own."""
 
         def answer() -> Response:
             try:
@@ -158,7 +159,7 @@ class Pages:
                 _log.exception("page.failed")
                 return self.problem(500, "Something went wrong here", "It stands in the log. Trying again may help.")
 
-        return await run_sync(answer, limiter=self._threads)
+        return await run_sync(answer, limiter=threads or self._threads)
 
     async def form(self, request: Request) -> FormData:
         """The fields of a form. Raises `Unreadable`."""

@@ -116,6 +116,14 @@ class Identity:
     scopes: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True)
+class Account:
+    """Whose account somebody signed in with."""
+
+    login: str
+    name: str = ""
+
+
 class GitHubError(Exception):
     """Root of what can go wrong between us and GitHub."""
 

@@ -40,6 +40,15 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Account:
+    """Whose account somebody signed in with: their Slack user id, the workspace's, and their name there."""
+
+    user_id: str
+    team_id: str
+    name: str
+
+
+@dataclass(frozen=True)
 class SlashCommand:
     """Somebody typed `/vigil …`: `text` is what follows the command, `user_id` who, `channel_id` where."""
 
@@ -174,4 +183,8 @@ class Slack(Protocol):
 
     def is_workspace_admin(self, user_id: str, *, timeout: float = 10) -> bool:
         """Whether this person administers the workspace (admin or owner)."""
+        ...
+
+    def is_full_member(self, user_id: str, *, timeout: float = 10) -> bool:
+        """Whether this person belongs to the workspace, other than as a guest."""
         ...

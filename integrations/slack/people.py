@@ -46,6 +46,22 @@ class People(Calls):
                 return False
             raise
 
+    def is_full_member(self, user_id: str, *, timeout: float = 10) -> bool:
+        """See `Slack`. Somebody who is not there is no member."""
+        try:
+            return self.ask("users.info", lambda web: web.users_info(user=user_id), _is_full_member, timeout)
+        except Refused as refused:
+            if refused.code in _NOBODY:
+                return False
+            raise
+
+
+def _is_full_member(answer: Answer) -> bool:
+    """Guests are restricted, strangers come by a shared channel: https://docs.slack.dev/reference/objects/user-object."""
+    user = answer.data["user"]
+    not_one = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
+    return not any(user.get(mark) is True for mark in not_one)
+
 
 def _is_admin(answer: Answer) -> bool:
     user = answer.data["user"]

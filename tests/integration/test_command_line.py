@@ -302,6 +302,20 @@ def test_manifests_are_ready_to_paste() -> None:
     assert vigil("manifest", "slack", "--url", "https://x y").returncode == 2
 
 
+def test_manifests_let_people_sign_in_where_the_public_address_is_set() -> None:
+    slack = yaml.safe_load(vigil("manifest", "slack", VIGIL_PUBLIC_URL="https://bot.acme.com").stdout)
+    github = vigil("manifest", "github", VIGIL_PUBLIC_URL="https://bot.acme.com").stdout
+
+    assert slack["oauth_config"]["redirect_urls"] == ["https://bot.acme.com/sign-in/slack/done"]
+    assert slack["oauth_config"]["scopes"]["user"] == ["openid", "profile"]
+    assert yaml.safe_load(github)["callback_urls"] == ["https://bot.acme.com/sign-in/github/done"]
+    assert "callback_urls%5B%5D=https%3A%2F%2Fbot.acme.com%2Fsign-in%2Fgithub%2Fdone" in github
+    without = yaml.safe_load(vigil("manifest", "slack", "--no-sign-in", VIGIL_PUBLIC_URL="https://bot.acme.com").stdout)
+    assert "redirect_urls" not in without["oauth_config"]
+    assert "user" not in without["oauth_config"]["scopes"]
+    assert "callback_urls" not in vigil("manifest", "github").stdout
+
+
 def test_every_scope_says_why_it_is_needed() -> None:
     manifest = (ROOT / "config" / "slack_manifest.yml").read_text()
 

@@ -16,6 +16,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class ScriptedServer:
             disable_nagle_algorithm = True
 
             def answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                request = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                request = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
                 owner.requests.append(request)
                 answer = owner._script(request)
                 self.send_response(answer.status)
