@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from bot.dashboard import words
-from durable.model import Entry
+from durable.model import MEMBER_MARK, Entry
 
 Tone = Literal["done", "failed", "cancelled", "open"]
 _TONES: dict[str, Tone] = {"done": "done", "failed": "failed", "cancelled": "cancelled"}
@@ -123,7 +123,7 @@ class _Scale:
 def _bar(entry: Entry, begin: datetime) -> Bar:
     is_settled = entry.state in _TONES
     tone = _TONES.get(entry.state, "open")
-    name = _name(entry)
+    name = name_of(entry)
     # What is tried again has an end, that of its last attempt, and waits from there.
     end = entry.at if is_settled or entry.state == "retrying" else None
     return Bar(
@@ -138,8 +138,12 @@ def _bar(entry: Entry, begin: datetime) -> Bar:
     )
 
 
-def _name(entry: Entry) -> str:
-    return entry.name if entry.kind == "activity" else entry.title
+def name_of(entry: Entry) -> str:
+    """What a step does, as people say it: `post_message`, `sleep`, `receive approved, rejected`, `gather look x3`."""
+    if entry.kind == "activity":
+        return entry.name
+    plain = " ".join(part.rpartition(".")[2].removeprefix(MEMBER_MARK) for part in entry.name.split(" "))
+    return f"{entry.kind} {plain.replace('|', ', ')}".strip()
 
 
 def _row(bar: Bar, top: float, scale: _Scale, now: datetime) -> Markup:
@@ -173,11 +177,12 @@ def _shape(scale: _Scale, begin: datetime, end: datetime, middle: float, tone: s
 def _ticks(scale: _Scale, height: float) -> Iterable[Markup]:
     grain = _nice(scale.seconds / _MOST_TICKS)
     for number in range(int(scale.seconds / grain) + 1):
-        x = _number(scale.at(scale.begin + timedelta(seconds=number * grain)))
+        at = scale.at(scale.begin + timedelta(seconds=number * grain))
         said = "0" if number == 0 else f"+{words.length(number * grain)}"
-        yield Markup('<line class="grid" x1="{}" x2="{}" y1="18" y2="{}"/><text x="{}" y="12"{}>{}</text>').format(
-            x, x, _number(height - 6), x, Markup(' text-anchor="middle"') if number else "", escape(said)
-        )
+        anchor = "start" if number == 0 else "end" if at > _WIDTH - _RIGHT - 20 else "middle"
+        yield Markup(
+            '<line class="grid" x1="{x}" x2="{x}" y1="18" y2="{bottom}"/><text x="{x}" y="12" text-anchor="{anchor}">{said}</text>'
+        ).format(x=_number(at), bottom=_number(height - 6), anchor=anchor, said=said)
 
 
 def _nice(seconds: float) -> float:

@@ -20,15 +20,16 @@ _LONGEST_NAME = 20
 
 @dataclass(frozen=True)
 class Place:
-    """Where a task stands: how many columns from the left, and how many rows from the top, which may be between two."""
+    """Where a task stands: how many columns from the left, and how many rows from the top."""
 
     column: int
-    row: float
+    row: int
 
 
 def places_of(tasks: Sequence[TaskRun]) -> dict[str, Place]:
     """The place of each task by its id. A task stands right of those before it; tasks that follow the same ones stand
-    below each other, each with all that follows it alone; hooks stand in the last column."""
+    below each other, each with all that follows it alone, and what follows a group stands in the row where that begins;
+    hooks stand in the last column."""
     places: dict[str, Place] = {}
     lowest: dict[
         tuple[str, ...], int
@@ -38,16 +39,16 @@ def places_of(tasks: Sequence[TaskRun]) -> dict[str, Place]:
         before = [places[id_] for id_ in task.previous if id_ in places]
         column = 1 + max((place.column for place in before), default=-1)
         siblings = tuple(sorted(task.previous))
-        if siblings in lowest:
-            since = [places[other.id].row for other in inside[lowest[siblings] : number]]
-            row = float(int(max(since)) + 1)
+        if siblings in first:
+            since = [places[other.id].row for other in inside[first[siblings] : number]]
+            row = max(since) + 1
         else:
-            lowest[siblings] = number
-            row = sum(place.row for place in before) / len(before) if before else 0.0
+            first[siblings] = number
+            row = min((place.row for place in before), default=0)
         places[task.id] = Place(column, row)
     last = 1 + max((place.column for place in places.values()), default=-1)
     hooks = [task for task in tasks if task.is_hook]
-    return places | {hook.id: Place(last, float(number)) for number, hook in enumerate(hooks)}
+    return places | {hook.id: Place(last, number) for number, hook in enumerate(hooks)}
 
 
 def svg(tasks: Sequence[TaskRun]) -> Markup:

@@ -15,7 +15,7 @@ from bot.dashboard.values import MANY, Shown, Values
 from durable.errors import StepNotFound, Undecodable, WorkflowNotFound
 from durable.flows import FlowRun
 from durable.inspector import Inspector
-from durable.model import Entry
+from durable.model import MEMBER_MARK, Entry
 from durable.postgres import Database
 from durable.postgres.inspection import ReceivedSignal, Relative, RunDetail
 from durable.postgres.steering import ENDED
@@ -35,6 +35,8 @@ class Step:
     """One step as the page shows it. `failure` is the error in a line, `traceback` where it was raised."""
 
     entry: Entry
+    name: str
+    state: str
     bar: Bar
     arguments: Shown
     result: Shown
@@ -100,10 +102,11 @@ class _RunPage:
                 "here": steering.page_of(workflow_id),
                 "runs": self._inspector.runs(workflow_id) if run.last_run > 1 else [],
                 "is_over": is_over,
+                "wakes_at": run.wake_at if run.is_present and run.state in ("waiting", "ready") else None,
                 "reason": self._values.text(run.reason or ""),
                 "cancel_reason": self._values.text(run.cancel_reason or ""),
                 "error": self._values.words(run.error),
-                "input": self._values.of(_arguments(run.input)),
+                "input": self._values.of(flow.payload if flow else _arguments(run.input)),
                 "status": self._values.encoded(run.status),
                 "result": self._values.encoded(run.result),
                 "chart": gantt.svg(every, run.updated_at if is_over else asked.now),
@@ -148,7 +151,8 @@ class _RunPage:
         result = Shown("") if failure or entry.payload is None else self._values.encoded(entry.payload)
         arguments = Shown("") if entry.arguments is None else self._values.of(_arguments(entry.arguments))
         is_large = bool(result.left_out or arguments.left_out) or "not read here)" in f"{result.text}{arguments.text}"
-        return Step(entry, bar, arguments, result, failure, traceback, is_large)
+        state = "waiting" if bar.wait and entry.state == "started" else entry.state
+        return Step(entry, bar.name, state, bar, arguments, result, failure, traceback, is_large)
 
     def _failure(self, entry: Entry) -> tuple[str, Shown]:
         if entry.state != "failed" or entry.payload is None:
@@ -202,8 +206,9 @@ def _child(child: Relative) -> Bar:
     is_over = child.state in ENDED
     tones: dict[str, gantt.Tone] = {"completed": "done", "failed": "failed"}
     tone = tones.get(child.state, "cancelled" if is_over else "open")
-    name = f"↳ {child.name.removeprefix('@').rpartition('.')[2]}"
-    return Bar(name, child.created_at, child.updated_at if is_over else None, tone)
+    name = f"↳ {child.name.rpartition('.')[2].removeprefix(MEMBER_MARK)}"
+    waits = child.state in ("waiting", "parked", "paused")
+    return Bar(name, child.created_at, child.updated_at if is_over else None, tone, wait=waits)
 
 
 def _arguments(encoded: str) -> Any:
