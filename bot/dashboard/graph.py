@@ -31,9 +31,7 @@ def places_of(tasks: Sequence[TaskRun]) -> dict[str, Place]:
     below each other, each with all that follows it alone, and what follows a group stands in the row where that begins;
     hooks stand in the last column."""
     places: dict[str, Place] = {}
-    lowest: dict[
-        tuple[str, ...], int
-    ] = {}  # for each set of tasks before: where the first that follows them was placed
+    first: dict[tuple[str, ...], int] = {}  # for each set of tasks: the number of the first one that follows them
     inside = [task for task in tasks if not task.is_hook]
     for number, task in enumerate(inside):
         before = [places[id_] for id_ in task.previous if id_ in places]
