@@ -10,8 +10,10 @@ from uuid import uuid4
 import click
 
 from bot.cli import CommandFailed, Surroundings, examples
+from bot.cli_asking import YES, confirm
 from bot.cli_opened import opened, parsed, programs_of
 from bot.cli_output import as_json_text
+from bot.cli_relaunch import relaunch
 from bot.waiting import ended
 from durable.client import Client
 from durable.definitions import Workflow
@@ -21,7 +23,6 @@ from durable.operator import Operator
 from durable.postgres import Database
 
 _REASON = click.option("--reason", required=True, help="Why; shown with the workflow.")
-_YES = click.option("--yes", is_flag=True, help="Do not ask, also on a terminal.")
 _ENDED: tuple[WorkflowState, ...] = ("completed", "failed", "terminated", "cancelled")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -122,12 +123,6 @@ def _verb(
     return click.command(name, help=help_, epilog=examples(example))(_REASON(made) if reason else made)
 
 
-def _confirm(question: str, *, yes: bool) -> None:
-    """Ask whoever is there to answer; a script is taken at its word."""
-    if not yes and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
-
-
 def _cancel(database: Database, workflow_id: str, reason: str) -> None:
     if not Client(database).cancel(workflow_id, reason):
         raise CommandFailed(f"{workflow_id} was asked to end before")
@@ -170,20 +165,6 @@ def fork(surroundings: Surroundings, workflow_id: str, step: int, new_id: str) -
     click.echo(f"{new_id} is started from step {step} of {workflow_id}")
 
 
-@click.command(epilog=examples("python -m bot workflow relaunch 7c0f3b1e-6a2d-4d52-9d3e-0b8f8f1c2a44"))
-@click.argument("workflow_id")
-@click.pass_obj
-def relaunch(surroundings: Surroundings, workflow_id: str) -> None:
-    """Run a flow again with the payload and the comment it had; any other workflow with its input, under a new id."""
-    programs = programs_of(surroundings)
-    with opened(surroundings) as database:
-        if Client(database).describe(workflow_id).name in programs.flows.flows:
-            begun = FlowRuns(database, programs.flows).relaunch(workflow_id)
-        else:
-            begun = Operator(database).restart(workflow_id, new_id=uuid4().hex).workflow_id
-    click.echo(f"Workflow {begun} relaunched")
-
-
 @click.command(
     epilog=examples(
         "python -m bot workflow purge etl:7 --yes",
@@ -194,7 +175,7 @@ def relaunch(surroundings: Surroundings, workflow_id: str) -> None:
 @click.option("--older-than", type=_Age(), help="Instead of one: all that ended longer ago, such as 30d.")
 @click.option("--state", "states", multiple=True, type=click.Choice(_ENDED), help="With --older-than: only these ends.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be forgotten.")
-@_YES
+@YES
 @click.pass_obj
 def purge(
     surroundings: Surroundings,
@@ -220,7 +201,7 @@ def _purge_one(database: Database, workflow_id: str, *, dry_run: bool, yes: bool
     if dry_run:
         click.echo(f"{workflow_id}, which is {description.state}, would be forgotten")
         return
-    _confirm(f"Forget {workflow_id}, which is {description.state}?", yes=yes)
+    confirm(f"Forget {workflow_id}, which is {description.state}?", yes=yes)
     Operator(database).purge(workflow_id)
     click.echo(f"{workflow_id} is forgotten")
 
@@ -233,7 +214,7 @@ def _purge_many(
     if dry_run:
         click.echo(f"{many} workflows would be forgotten")
         return
-    _confirm(f"Forget {many} workflows?", yes=yes or not many)
+    confirm(f"Forget {many} workflows?", yes=yes or not many)
     with click.progressbar(length=many, label="Forgetting", file=sys.stderr) as bar:
         gone = operator.purge_ended(older_than, states=states, progress=bar.update)
     click.echo(f"{gone} workflows are forgotten")

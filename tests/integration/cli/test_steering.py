@@ -305,3 +305,20 @@ def test_a_suspended_workflow_is_told_to_whoever_relaunches_it(shell: Shell, dat
     client.terminate("w", "enough")
     assert shell.done("workflow relaunch w").startswith("Workflow ")
     Operator(database).purge("w")
+
+
+def test_many_are_relaunched_at_once_and_what_cannot_be_is_told(shell: Shell, database: Database) -> None:
+    client = Client(database)
+    for number in range(3):
+        client.start(listening, workflow_id=f"w:{number}")
+    for number in range(2):
+        client.terminate(f"w:{number}", "enough")
+    assert shell.done("workflow relaunch --state terminated --name nobody") == "0 workflows are relaunched"
+    assert shell.done("workflow relaunch --state terminated --from 2001-01-01") == "2 workflows are relaunched"
+    assert len(client.list(states=["ready", "waiting"])) == 3
+    code, out, err = shell("workflow relaunch w:0 w:1 w:2")
+    assert (code, out) == (1, "2 workflows are relaunched\n")
+    assert "w:2: " in err
+    assert "1 of 3 were not relaunched" in err
+    for wrong in ("workflow relaunch", "workflow relaunch w:0 --state failed", "workflow relaunch w:0 --name x"):
+        assert shell(wrong)[0] == 2
