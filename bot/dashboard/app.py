@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from bot.access import Access
 from bot.accounts import Account
 from bot.api.management import Management
-from bot.dashboard import audit, board, insights, run_page, workers, workflows
+from bot.dashboard import audit, board, insights, pull, run_page, workers, workflows
 from bot.dashboard.account_sign_in import add_account_sign_in
 from bot.dashboard.pages import Pages
 from bot.dashboard.rendering import Rendering, static_files
@@ -45,6 +45,7 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     add_sign_in(pages, visitors)
     add_account_sign_in(pages, visitors, accounts)
     board.add(pages, dashboard.database, dashboard.management.client)
+    pull.add(pages, dashboard.database, dashboard.management.client)
     workers.add(pages, dashboard.management)
     insights.add(pages, dashboard.database, dashboard.management.client)
     values = Values(dashboard.redactor)

@@ -86,11 +86,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Act:
-    """What a form does. `name` and the path parameter called `subject` are for the audit, so are the form's `details`."""
+    """What a form does. `name` and the path parameter called `subject`, or what `subject` says of the request, are for
+    the audit, so are the form's `details`."""
 
     name: str
     do: Callable[[Asked], Done]
-    subject: str
+    subject: str | Callable[[Asked], str]
     details: tuple[str, ...] = ()
 
 
@@ -225,7 +226,8 @@ class Pages:
         visitor = asked.visitor
         if visitor.secret and not visitor.sent(asked.text("csrf")):
             return self.too_old()
-        subject = asked.parameters.get(act.subject, act.subject)
+        named = act.subject
+        subject = asked.parameters.get(named, named) if isinstance(named, str) else named(asked)
         detail = ", ".join(f"{name}: {asked.text(name)}" for name in act.details if asked.text(name))
         with self._database.transaction("act") as connection:
             number = acts.note(connection, visitor.name, act.name, subject, detail)
