@@ -147,6 +147,11 @@ class Client:
         with self._database.reading(timeout=self._timeout) as connection:
             return views.overview(connection)
 
+    def due_by_queue(self) -> dict[str, int]:
+        """How many workflows are due and wait for a worker, in each queue that has any."""
+        with self._database.reading(timeout=self._timeout) as connection:
+            return views.due_by_queue(connection)
+
     def workers(self) -> list[WorkerRow]:
         """Every worker that has a row."""
         with self._database.reading(timeout=self._timeout) as connection:

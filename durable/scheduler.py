@@ -20,6 +20,7 @@ from durable.postgres.scheduling import engine_now
 from durable.replay import encode_input
 from durable.schedules import (
     EPOCH,
+    LastRun,
     Occurrence,
     Plan,
     ScheduleDescription,
@@ -81,6 +82,11 @@ class Schedules:
         """The last occurrences that ran or were skipped, the latest first; of many skipped at once only some."""
         with self._database.reading() as connection:
             return schedules.occurrences(connection, name, limit)
+
+    def latest(self) -> dict[str, LastRun]:
+        """What each schedule ran last, by its name; without those that never did."""
+        with self._database.reading() as connection:
+            return schedules.latest(connection)
 
     def list(self) -> list[ScheduleDescription]:
         """Every schedule by name, with its next five due times."""

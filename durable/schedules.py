@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from durable.cron import SECOND, end_of_gap, wall_times, zone_named
 from durable.errors import Undecodable
-from durable.model import WorkflowOptions
+from durable.model import WorkflowOptions, WorkflowState
 from durable.serde import decode, encode
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -149,6 +149,15 @@ class Occurrence:
 
     due_at: datetime
     workflow_id: str | None
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The last occurrence of a schedule that ran, and the state of its workflow; None when that was forgotten."""
+
+    due_at: datetime
+    workflow_id: str
+    state: WorkflowState | None
 
 
 def occurrences_between(spec: Spec, after: datetime, until: datetime, limit: int) -> list[datetime]:

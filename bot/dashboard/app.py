@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from bot.access import Access
 from bot.accounts import Account
 from bot.api.management import Management
-from bot.dashboard import audit, board, insights, pull, run_page, workers, workflows
+from bot.dashboard import audit, board, definitions, insights, pull, run_page, schedules, workers, workflows
 from bot.dashboard.account_sign_in import add_account_sign_in
 from bot.dashboard.pages import Pages
 from bot.dashboard.rendering import Rendering, static_files
@@ -18,6 +18,7 @@ from bot.dashboard.values import Values
 from bot.dashboard.visitors import Visitors
 from bot.redaction import Redactor
 from durable.postgres import Database
+from durable.scheduler import Schedules
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -46,9 +47,11 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     add_account_sign_in(pages, visitors, accounts)
     board.add(pages, dashboard.database, dashboard.management.client)
     pull.add(pages, dashboard.database, dashboard.management.client)
-    workers.add(pages, dashboard.management)
     insights.add(pages, dashboard.database, dashboard.management.client)
     values = Values(dashboard.redactor)
+    definitions.add(pages, dashboard.database, dashboard.management)
+    schedules.add(pages, Schedules(dashboard.database))
+    workers.add(pages, dashboard.database, dashboard.management, values)
     workflows.add(pages, dashboard.management, values)
     run_page.add(pages, dashboard.management, dashboard.database, values)
     audit.add(pages, dashboard.database, values)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from durable.errors import ScheduleNotFound
-from durable.schedules import Occurrence
+from durable.schedules import LastRun, Occurrence
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,18 @@ _RECORD = text(
 _OCCURRENCES = text(
     "SELECT due_at, workflow_id FROM durable.occurrences WHERE schedule = :schedule ORDER BY due_at DESC LIMIT :most"
 )
+_LATEST = text("""
+SELECT schedules.name, last.due_at, last.workflow_id,
+    CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated')
+         WHEN w.state = 'waiting' AND w.wake_at <= (SELECT durable.now()) THEN 'ready'
+         ELSE w.state END AS state
+FROM durable.schedules CROSS JOIN LATERAL (
+    SELECT due_at, workflow_id FROM durable.occurrences
+    WHERE schedule = schedules.name AND workflow_id IS NOT NULL ORDER BY due_at DESC LIMIT 1
+) AS last
+LEFT JOIN durable.workflows w ON w.workflow_id = last.workflow_id
+LEFT JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run
+""")
 
 
 def insert(connection: Connection, schedule: StoredSchedule) -> bool:
@@ -106,6 +118,12 @@ def occurrences(connection: Connection, schedule: str, most: int) -> list[Occurr
     """The last `most` occurrences that were decided on, the latest first."""
     rows = connection.execute(_OCCURRENCES, {"schedule": schedule, "most": most})
     return [Occurrence(row.due_at, row.workflow_id) for row in rows]
+
+
+def latest(connection: Connection) -> dict[str, LastRun]:
+    """The last occurrence of each schedule that ran, by the schedule's name; without those of which none did."""
+    rows = connection.execute(_LATEST)
+    return {row.name: LastRun(row.due_at, row.workflow_id, row.state) for row in rows}
 
 
 def _stored(row: Any) -> StoredSchedule:

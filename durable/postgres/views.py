@@ -58,6 +58,12 @@ FROM lanes CROSS JOIN LATERAL (
     WHERE {IN_LANE.format(lane="lanes")} AND wake_at <= (SELECT now FROM clock)
 ) AS found
 """)  # noqa: S608 - put together of our own text
+_DUE_BY_QUEUE = text(f"""{LANES}
+SELECT queue, CAST(sum(many) AS bigint) AS due FROM lanes CROSS JOIN LATERAL (
+    SELECT count(*) AS many FROM durable.workflows
+    WHERE {IN_LANE.format(lane="lanes")} AND wake_at <= (SELECT now FROM clock)
+) AS found GROUP BY queue HAVING sum(many) > 0
+""")  # noqa: S608 - put together of our own text
 _DELIVERIES = text(
     "SELECT (SELECT count(*) FROM durable.deliveries WHERE state = 'received') AS received,"
     " (SELECT count(*) FROM durable.deliveries WHERE state = 'failed') AS failed"
@@ -144,6 +150,11 @@ def overview(connection: Connection) -> Overview:
     due = connection.execute(_DUE).one()
     deliveries = connection.execute(_DELIVERIES).one()
     return Overview(counts, int(due.due), float(due.lag), deliveries.received, deliveries.failed)
+
+
+def due_by_queue(connection: Connection) -> dict[str, int]:
+    """How many workflows are due in each queue that has any."""
+    return {row.queue: row.due for row in connection.execute(_DUE_BY_QUEUE)}
 
 
 def workers(connection: Connection) -> list[WorkerRow]:

@@ -24,6 +24,12 @@ def engine_time(connection: Connection) -> datetime:
     return moment
 
 
+def real_time(connection: Connection) -> datetime:
+    """The database's own clock, by which leases run and deliveries come: no test moves it."""
+    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment
+
+
 def storable(outside: str) -> str:
     """The text without what PostgreSQL cannot store and the outside may send: NUL, and half a surrogate pair."""
     return outside.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
