@@ -1,4 +1,5 @@
-// Before anything is drawn: the theme that was chosen here last.
+// Before anything is drawn: that scripts run, and the theme that was chosen here last.
+document.documentElement.classList.add("scripted");
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen) document.documentElement.dataset.theme = chosen;
