@@ -54,7 +54,11 @@ class Services:
 def create_app(services: Services, buckets: Buckets | None = None) -> FastAPI:
     """The application. It holds no state but the `buckets` of its clients: any number of processes may serve it."""
     app = FastAPI(
-        title="Vigil", description="A ChatOps bot that keeps watch over GitHub pull requests", version="0.1.0"
+        title="Vigil",
+        description="A ChatOps bot that keeps watch over GitHub pull requests",
+        version="0.1.0",
+        docs_url=None,  # the dashboard has it, without files from elsewhere
+        redoc_url=None,
     )
     bodies = BodyReader()
     _add_webhook(app, services, bodies)

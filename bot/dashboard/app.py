@@ -56,6 +56,11 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     run_page.add(pages, dashboard.management, dashboard.database, values)
     audit.add(pages, dashboard.database, values)
 
+    @pages.router.get("/docs")
+    async def docs() -> Response:
+        """The reference of the HTTP interfaces, for everybody."""
+        return pages.reference()
+
     @pages.router.get("/static/{name:path}")
     async def static(name: str) -> Response:
         """A file of the pages; it is named with its version, and kept by the browser."""

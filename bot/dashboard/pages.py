@@ -170,6 +170,10 @@ class Pages:
         """Offer sign-in by this kind of account, at `/sign-in/{account}`."""
         self._accounts[account] = title
 
+    def reference(self) -> Response:
+        """The page of the HTTP interfaces."""
+        return HTMLResponse(self._rendering.page("docs.html", {}))
+
     def sign_in(self, status: int, *, told: str = "", back_to: str = "/") -> Response:
         """The page on which to sign in."""
         facts = {"told": told, "back_to": back_to, "accounts": self._accounts}

@@ -43,7 +43,8 @@ def _add_in(pages: Pages, visitors: Visitors) -> None:
             return pages.too_often(problem, back_to)
         role = access.role_of(token.strip())
         if role is Role.ANONYMOUS:
-            visitors.note_guess(request, "token")
+            if token.strip():
+                visitors.note_guess(request, "token")
             return pages.sign_in(401, told="No such token.", back_to=back_to)
 
         def begin() -> Response:

@@ -1,0 +1,4 @@
+// The reference of the HTTP interfaces, drawn by Swagger UI from our own document.
+"use strict";
+
+SwaggerUIBundle({ url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null });
