@@ -89,9 +89,11 @@ def _edges(tasks: Sequence[TaskRun], places: Mapping[str, Place]) -> list[Markup
 
 
 def _curve(begin: tuple[float, float], end: tuple[float, float]) -> Markup:
-    half = (begin[0] + end[0]) / 2
-    return Markup('<path class="edge" d="M{} {}C{} {} {} {} {} {}"/>').format(
-        *map(_number, (*begin, half, begin[1], half, end[1], *end))
+    """Along the row until the last gap, so that it passes no other task's box."""
+    turn = max(begin[0], end[0] - _ACROSS)
+    half = (turn + end[0]) / 2
+    return Markup('<path class="edge" d="M{} {}H{}C{} {} {} {} {} {}"/>').format(
+        *map(_number, (*begin, turn, half, begin[1], half, end[1], *end))
     )
 
 
