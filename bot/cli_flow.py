@@ -15,6 +15,7 @@ from config.settings import SettingsError, load_programs
 from durable.errors import WorkflowClosed, WorkflowNotFound
 from durable.flows import Chain, Flow, FlowErrors, FlowNotFound, FlowRuns, Group, Node, PayloadRefused, load
 from durable.flows.schemas import errors_of
+from durable.schedules import BY_SCHEDULE
 
 _NONE = "--"
 
@@ -156,7 +157,8 @@ def _aborted(text: str) -> CommandFailed:
 
 def _on_run(surroundings: Surroundings, run_id: str, done: str) -> None:
     try:
-        UUID(run_id)
+        if not run_id.startswith(BY_SCHEDULE):
+            UUID(run_id)
     except ValueError as problem:
         raise _aborted("Invalid UUID") from problem
     flows = programs_of(surroundings).flows

@@ -22,6 +22,8 @@ from durable.errors import Undecodable
 from durable.model import WorkflowOptions, WorkflowState
 from durable.serde import decode, encode
 
+BY_SCHEDULE = "sched:"
+"""Begins the ids of the workflows that schedules start."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOTHING = timedelta(0)
 HOUR = timedelta(hours=1)
@@ -214,7 +216,7 @@ def begins_next(spec: Spec, name: str, after: datetime) -> datetime | None:
 
 def workflow_id_of(name: str, due: datetime) -> str:
     """The id of the workflow that an occurrence starts."""
-    return f"sched:{name}:{due.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return f"{BY_SCHEDULE}{name}:{due.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def encode_plan(plan: Plan) -> str:

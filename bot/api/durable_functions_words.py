@@ -124,7 +124,8 @@ def history_events(
     status = status_of(described.state)
     if status in ENDED:
         ended = {"EventType": "ExecutionCompleted", "OrchestrationStatus": status, "Result": output_of(described)}
-        events.append(ended | {"Timestamp": _exactly(described.updated_at)})
+        at = max([described.updated_at, *(entry.at for entry in entries)])  # one commit, in which each takes its time
+        events.append(ended | {"Timestamp": _exactly(at)})
     if not with_results:
         for event in events:
             event.pop("Result", None)

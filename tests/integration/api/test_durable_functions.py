@@ -142,6 +142,7 @@ def test_the_history_is_shown_on_request_and_its_results_too(stage: Stage) -> No
         ("ExecutionCompleted", {"number": 2}),
     ]
     assert events[1]["FunctionName"] == "deliver"
+    assert [event["Timestamp"] for event in events] == sorted(event["Timestamp"] for event in events)
     without = stage.admin.get(f"{path}?showHistory=true").json()["historyEvents"]
     assert all("Result" not in event for event in without)
 

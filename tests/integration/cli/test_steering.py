@@ -282,7 +282,10 @@ def test_schedules_are_listed_paused_resumed_and_triggered(shell: Shell, databas
     assert shell.done("schedule pause flow:example.OFTEN") == "flow:example.OFTEN is paused"
     assert shell.refused("schedule pause flow:example.OFTEN") == "schedule flow:example.OFTEN is paused already"
     assert shell.done("schedule resume flow:example.OFTEN") == "flow:example.OFTEN goes on"
-    assert shell.done("schedule trigger flow:example.OFTEN").endswith(" is started")
+    triggered = shell.done("schedule trigger flow:example.OFTEN")
+    assert triggered.endswith(" is started")
+    assert shell.done(f"flow relaunch {triggered.split()[0]}").endswith(" relaunched")
+    assert shell.done(f"flow cancel {triggered.split()[0]}").endswith(" canceled")
     assert "see `python -m bot schedule list`" in shell.refused("schedule trigger none")
     assert json.loads(shell.done("schedule list --json"))[0]["paused"] is False
     assert shell.done("schedule delete flow:example.OFTEN") == "flow:example.OFTEN is forgotten"
