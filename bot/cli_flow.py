@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from bot.cli import CommandFailed, Surroundings, examples
+from bot.cli_noted import noted
 from bot.cli_opened import opened, programs_of
 from bot.cli_output import AS_JSON, as_json_text, printable
 from bot.flow_template import FILES
@@ -102,7 +103,7 @@ def run(surroundings: Surroundings, name: str, payload: str, comment: str | None
     if dry_run:
         click.echo(f"{name} would be launched")
         return
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         try:
             launched = FlowRuns(database, flows).start(name, content, comment)
         except PayloadRefused as refused:
@@ -162,7 +163,7 @@ def _on_run(surroundings: Surroundings, run_id: str, done: str) -> None:
     except ValueError as problem:
         raise _aborted("Invalid UUID") from problem
     flows = programs_of(surroundings).flows
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         runs = FlowRuns(database, flows)
         try:
             told = runs.relaunch(run_id) if done == "relaunched" else run_id

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from bot.cli import CommandFailed, Surroundings, examples
+from bot.cli_noted import noted
 from bot.cli_opened import opened
 from bot.cli_output import AS_JSON, as_json_text, table
 from durable.queues import Queues
@@ -42,7 +43,7 @@ def list_queues(surroundings: Surroundings, *, as_json: bool) -> None:
 @click.pass_obj
 def limit(surroundings: Surroundings, name: str, most_running: int | None, rate: float | None, burst: int) -> None:
     """Limit a queue, in place of the limit it has. Takes effect within a second."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         Queues(database).limit(name, most_running=most_running, rate=rate, burst=burst)
     click.echo(f"{name} is limited")
 
@@ -52,7 +53,7 @@ def limit(surroundings: Surroundings, name: str, most_running: int | None, rate:
 @click.pass_obj
 def unlimited(surroundings: Surroundings, name: str) -> None:
     """Lift a queue's limit."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         if not Queues(database).unlimited(name):
             raise CommandFailed(f"queue {name} has no limit; see `python -m bot queue list`")
     click.echo(f"{name} is unlimited")

@@ -9,6 +9,7 @@ import click
 
 from bot.cli import CommandFailed, Surroundings, examples
 from bot.cli_asking import YES, confirm
+from bot.cli_noted import noted
 from bot.cli_opened import opened, programs_of
 from durable.client import Client
 from durable.errors import DurableError
@@ -56,12 +57,15 @@ def relaunch(
     flows = programs_of(surroundings).flows
     with opened(surroundings) as database:
         if len(workflow_ids) == 1:
-            click.echo(f"Workflow {_again(database, flows, workflow_ids[0])} relaunched")
+            with noted(database):
+                begun_again = _again(database, flows, workflow_ids[0])
+            click.echo(f"Workflow {begun_again} relaunched")
             return
         begun = None if created_from is None else created_from.replace(tzinfo=UTC)
         ids = workflow_ids or _ids_of(database, Filter(names=names, states=states, created_from=begun))
         confirm(f"Run {len(ids)} workflows again?", yes=yes or not ids)
-        _relaunch_many(ids, lambda workflow_id: _again(database, flows, workflow_id))
+        with noted(database):
+            _relaunch_many(ids, lambda workflow_id: _again(database, flows, workflow_id))
 
 
 def _relaunch_many(ids: Sequence[str], again: Callable[[str], str]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from bot.cli import CommandFailed, Surroundings, examples
+from bot.cli_noted import noted
 from bot.cli_opened import opened
 from bot.cli_output import AS_JSON, WATCH, as_json_text, moment, show, table
 from durable.scheduler import Schedules
@@ -49,7 +50,7 @@ def list_schedules(surroundings: Surroundings, *, as_json: bool, watch: bool) ->
 @click.pass_obj
 def pause(surroundings: Surroundings, name: str) -> None:
     """Let nothing begin by a schedule until `schedule resume`."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         if not Schedules(database).pause(name):
             raise CommandFailed(f"schedule {name} is paused already")
     click.echo(f"{name} is paused")
@@ -60,7 +61,7 @@ def pause(surroundings: Surroundings, name: str) -> None:
 @click.pass_obj
 def resume(surroundings: Surroundings, name: str) -> None:
     """Let a paused schedule go on from now; what was due meanwhile is left out."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         if not Schedules(database).resume(name):
             raise CommandFailed(f"schedule {name} is not paused")
     click.echo(f"{name} goes on")
@@ -71,7 +72,7 @@ def resume(surroundings: Surroundings, name: str) -> None:
 @click.pass_obj
 def trigger(surroundings: Surroundings, name: str) -> None:
     """Run a schedule's workflow now, beside its regular times."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         workflow_id = Schedules(database).trigger(name)
     click.echo(f"{workflow_id} is started")
 
@@ -82,7 +83,7 @@ def trigger(surroundings: Surroundings, name: str) -> None:
 def delete(surroundings: Surroundings, name: str) -> None:
     """Forget a schedule whose program is gone; what it started goes on. A flow that is still there puts it again at the
     next start."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         Schedules(database).delete(name)
     click.echo(f"{name} is forgotten")
 

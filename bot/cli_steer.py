@@ -11,6 +11,7 @@ import click
 
 from bot.cli import CommandFailed, Surroundings, examples
 from bot.cli_asking import YES, confirm
+from bot.cli_noted import noted
 from bot.cli_opened import opened, parsed, programs_of
 from bot.cli_output import as_json_text
 from bot.cli_relaunch import relaunch
@@ -66,10 +67,12 @@ def run(
         raise CommandFailed(f"no workflow is called {name!r}; there are: {', '.join(sorted(known)) or 'none'}")
     with opened(surroundings) as database:
         client = Client(database)
-        if name in programs.workflows:
-            begun = _begin(client, programs.workflows[name], input_, workflow_id or uuid4().hex)
-        else:
-            begun = FlowRuns(database, programs.flows).start(name, {} if input_ is None else parsed(input_, "INPUT"))
+        with noted(database):
+            if name in programs.workflows:
+                begun = _begin(client, programs.workflows[name], input_, workflow_id or uuid4().hex)
+            else:
+                given = {} if input_ is None else parsed(input_, "INPUT")
+                begun = FlowRuns(database, programs.flows).start(name, given)
         click.echo(f"{begun} is started", err=wait)
         if not any(worker.alive for worker in client.workers()):
             click.echo("no worker is alive: it waits for `python -m bot serve` or `python -m bot worker`", err=True)
@@ -103,7 +106,7 @@ def _print_result(client: Client, workflow_id: str, timeout: float) -> None:
 def signal(surroundings: Surroundings, workflow_id: str, name: str, payload: str | None, key: str | None) -> None:
     """Send a signal to a workflow. PAYLOAD is JSON."""
     content = None if payload is None else parsed(payload, "PAYLOAD")
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         new = Client(database).signal(workflow_id, name, content, key=key or f"cli-{uuid4().hex}")
     click.echo(f"{name} is sent to {workflow_id}" if new else f"{name} with the key {key} was counted before")
 
@@ -114,7 +117,7 @@ def _verb(
     """A verb that takes one workflow. `told` says what is true afterwards."""
 
     def body(surroundings: Surroundings, /, workflow_id: str, reason: str = "") -> None:
-        with opened(surroundings) as database:
+        with opened(surroundings) as database, noted(database):
             act(database, workflow_id, reason)
         click.echo(told.format(workflow_id))
 
@@ -135,7 +138,7 @@ def _cancel(database: Database, workflow_id: str, reason: str) -> None:
 @click.pass_obj
 def rewind(surroundings: Surroundings, workflow_id: str, step: int | None, reason: str) -> None:
     """Let a failed workflow go on from its failed step. What it did before is kept."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         Operator(database).rewind(workflow_id, reason, step=step)
     click.echo(f"{workflow_id} goes on from its failed step")
 
@@ -148,7 +151,7 @@ def rewind(surroundings: Surroundings, workflow_id: str, step: int | None, reaso
 @click.pass_obj
 def restart(surroundings: Surroundings, workflow_id: str, new_id: str | None) -> None:
     """Begin an ended workflow once more, with the input and the options it had."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         started = Operator(database).restart(workflow_id, new_id=new_id)
     click.echo(f"{started.workflow_id} is started, run {started.run}")
 
@@ -160,7 +163,7 @@ def restart(surroundings: Surroundings, workflow_id: str, new_id: str | None) ->
 @click.pass_obj
 def fork(surroundings: Surroundings, workflow_id: str, step: int, new_id: str) -> None:
     """Begin a workflow NEW_ID that has what this one did before STEP behind it, and takes STEP itself anew."""
-    with opened(surroundings) as database:
+    with opened(surroundings) as database, noted(database):
         Operator(database).fork(workflow_id, step, new_id)
     click.echo(f"{new_id} is started from step {step} of {workflow_id}")
 
@@ -202,7 +205,8 @@ def _purge_one(database: Database, workflow_id: str, *, dry_run: bool, yes: bool
         click.echo(f"{workflow_id}, which is {description.state}, would be forgotten")
         return
     confirm(f"Forget {workflow_id}, which is {description.state}?", yes=yes)
-    Operator(database).purge(workflow_id)
+    with noted(database):
+        Operator(database).purge(workflow_id)
     click.echo(f"{workflow_id} is forgotten")
 
 
@@ -215,7 +219,7 @@ def _purge_many(
         click.echo(f"{many} workflows would be forgotten")
         return
     confirm(f"Forget {many} workflows?", yes=yes or not many)
-    with click.progressbar(length=many, label="Forgetting", file=sys.stderr) as bar:
+    with noted(database), click.progressbar(length=many, label="Forgetting", file=sys.stderr) as bar:
         gone = operator.purge_ended(older_than, states=states, progress=bar.update)
     click.echo(f"{gone} workflows are forgotten")
 

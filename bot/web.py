@@ -12,7 +12,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from bot.access import Access
 from bot.api import Management
 from bot.api.app import add_management
+from bot.api.door import Door
 from bot.api.limits import Buckets
+from bot.audit import Audit
 from bot.dashboard.app import Dashboard, add_dashboard
 from bot.health import Health
 from bot.metrics import CONTENT_TYPE, Metrics
@@ -64,7 +66,8 @@ def create_app(services: Services, buckets: Buckets | None = None) -> FastAPI:
     _add_webhook(app, services, bodies)
     _add_slack(app, services.slack, bodies)
     _add_operators_routes(app, services)
-    add_management(app, services.management, services.access, bodies, buckets or Buckets())
+    door = Door(services.access, bodies, Audit(services.dashboard.database))
+    add_management(app, services.management, door, buckets or Buckets())
     add_dashboard(app, services.dashboard, services.access)
     app.add_middleware(SecurityHeaders)
     describe(app)

@@ -4,7 +4,6 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from bot.access import Access
 from bot.api import director, durable_functions
 from bot.api.door import Door
 from bot.api.json import JsonResponse
@@ -12,15 +11,13 @@ from bot.api.limits import Buckets, RateLimit
 from bot.api.management import Management
 from bot.api.paths import CanonicalPaths
 from bot.api.problems import DURABLE_FUNCTIONS, Problem, answer, is_managing
-from bot.reading import BodyReader
 from durable.errors import Undecodable
 
 _RETRY_DATABASE = 10  # seconds
 
 
-def add_management(app: FastAPI, management: Management, access: Access, bodies: BodyReader, buckets: Buckets) -> None:
+def add_management(app: FastAPI, management: Management, door: Door, buckets: Buckets) -> None:
     """Add both interfaces."""
-    door = Door(access, bodies)
     app.include_router(durable_functions.router(management, door))
     app.include_router(director.router(management, door))
     app.add_exception_handler(Problem, _refused)

@@ -50,7 +50,7 @@ def router(management: Management, door: Door) -> APIRouter:
         return {"message": "pong"}
 
     guarded = APIRouter(
-        dependencies=[Depends(door.admit)],
+        dependencies=[Depends(door.admit, scope="function")],
         responses={401: {"model": Unauthorized}, **{code: {"model": Error} for code in (400, 403, 503)}},
         default_response_class=JsonResponse,
     )
@@ -122,6 +122,7 @@ def _add_doing(routes: APIRouter, management: Management, door: Door) -> None:
         if errors := [error.message for error in _new.iter_errors(given)]:
             raise Problem(400, "Error validating against schema", errors=errors)
         full_name = f"{given['project']}.{given['name']}"
+        door.name_subject(request, full_name)
         comment = given.get("comment")
         return await _begun(door, management, lambda: runs.start(full_name, given["payload"], comment))
 

@@ -28,7 +28,7 @@ def router(management: Management, door: Door) -> APIRouter:
     routes = APIRouter(
         prefix=DURABLE_FUNCTIONS,
         tags=["Durable Functions"],
-        dependencies=[Depends(door.admit)],
+        dependencies=[Depends(door.admit, scope="function")],
         responses={code: {"model": Refused} for code in (400, 401, 403, 429, 503)},
         default_response_class=JsonResponse,
     )

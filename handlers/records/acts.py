@@ -57,9 +57,10 @@ def note(connection: Connection, actor: str, act: str, subject: str, detail: str
     return number
 
 
-def note_outcome(connection: Connection, number: int, outcome: str) -> None:
-    """Note how it went."""
-    connection.execute(update(acts).where(acts.c.id == number).values(outcome=_short(outcome)))
+def note_outcome(connection: Connection, number: int, outcome: str, subject: str | None = None) -> None:
+    """Note how it went, and what it was done to where that was not known before."""
+    known = {} if subject is None else {"subject": _short(subject)}
+    connection.execute(update(acts).where(acts.c.id == number).values(outcome=_short(outcome), **known))
 
 
 def latest(
