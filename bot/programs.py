@@ -16,6 +16,7 @@ from config.settings import DEFAULT_FLOWS, SettingsError
 from durable.definitions import Workflow
 from durable.flows import FlowErrors, Flows
 from durable.flows import load as load_flows
+from handlers.flows import sweep as _sweep  # noqa: F401 - see above
 from handlers.flows import tasks as _tasks  # noqa: F401 - see above
 
 _PACKAGE = "vigil_modules"

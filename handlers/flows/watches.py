@@ -8,11 +8,16 @@ from sqlalchemy import text
 from durable.client import Client
 from durable.postgres import Database
 from handlers.records import pull_requests
+from handlers.records.pull_requests import Repository
 from handlers.records.schema import engine_time
 from handlers.sight import LIVING, PREFIX
-from handlers.watch_state import Watch
+from handlers.watch import watch_pull_request
+from handlers.watch_state import Watch, may_begin
+from integrations.github.api import PullRequest
 
 _BATCH = 500
+MISSED = "missed"
+"""What stands for the action of a delivery that never came."""
 _REAL_TIME = text("SELECT clock_timestamp()")
 
 
@@ -44,6 +49,24 @@ class Watches:
         with self._database.reading() as connection:
             ids = pull_requests.over_since(connection, moment)
         return [state for first in range(0, len(ids), _BATCH) for state in self._states(ids[first : first + _BATCH])]
+
+    def repositories(self) -> list[Repository]:
+        """Every repository of which a pull request was ever watched."""
+        with self._database.reading() as connection:
+            return pull_requests.repositories(connection)
+
+    def begin_missed(self, pull_request: PullRequest) -> bool:
+        """Watch an open pull request that nobody watches and whose last watch, if there was one, did not end in trouble;
+        False for any other. To say it twice begins it once."""
+        with self._database.reading() as connection:
+            known = pull_requests.watched(connection, pull_request.ref)
+        if known is not None and (
+            known.outcome is None or not may_begin(MISSED, pull_request, known.outcome, known=True)
+        ):
+            return False
+        workflow_id = known.workflow_id if known else pull_request.ref.workflow_id
+        state = Watch(workflow_id, pull_request, MISSED)
+        return self._client.start(watch_pull_request, state, workflow_id=workflow_id).is_new
 
     def _living_ids(self) -> Iterator[list[str]]:
         after = None

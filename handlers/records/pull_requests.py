@@ -92,6 +92,16 @@ class Registration:
     outcome: str | None
 
 
+@dataclass(frozen=True)
+class Repository:
+    """A repository of which pull requests were watched, under its latest names; `since` is when the first one was."""
+
+    host: str
+    owner: str
+    repo: str
+    since: datetime
+
+
 @transaction
 def register_pull_request(connection: Connection, workflow_id: str, pull_request: PullRequest) -> Registration:
     """Note that `workflow_id` watches this pull request, unless another workflow does: one that knew it first, perhaps
@@ -208,6 +218,20 @@ def list_ended_early(connection: Connection, limit: int = 20) -> list[Watched]:
     """The watches that ended although the pull request was neither merged nor closed, the latest first."""
     wanted = select(pull_requests).where(pull_requests.c.outcome.not_in(("merged", "closed")))
     return _all(connection, wanted.order_by(pull_requests.c.updated_at.desc()).limit(limit))
+
+
+def repositories(connection: Connection) -> list[Repository]:
+    """Every repository of which a pull request was ever watched, by name."""
+    of_one = (pull_requests.c.host, pull_requests.c.repository_id)
+    latest = select(
+        pull_requests.c.host,
+        pull_requests.c.owner,
+        pull_requests.c.repo,
+        func.min(pull_requests.c.watched_at).over(partition_by=of_one).label("since"),
+        func.row_number().over(partition_by=of_one, order_by=pull_requests.c.updated_at.desc()).label("place"),
+    ).subquery()
+    wanted = select(latest.c.host, latest.c.owner, latest.c.repo, latest.c.since).where(latest.c.place == 1)
+    return [Repository(*row) for row in connection.execute(wanted.order_by(latest.c.owner, latest.c.repo))]
 
 
 def over_since(connection: Connection, moment: datetime) -> list[str]:

@@ -159,6 +159,10 @@ class GitHub(Protocol):
         """The pull request with its reviews as of now. Found by repository id after a rename (see `ref`)."""
         ...
 
+    def open_pull_requests(self, owner: str, repo: str) -> tuple[PullRequest, ...]:
+        """Those of a repository that are open, the newest first, without their reviews; to the last page."""
+        ...
+
     def public_email(self, login: str) -> str | None:
         """The e-mail address this person shows in public, or None."""
         ...

@@ -1,5 +1,6 @@
 """GitHub as Vigil sees it, over PyGithub: reads only, every failure in our own words, no sleeping and no repeating."""
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from integrations.github import payload
 from integrations.github.access import Access, AppAccess, Server, TokenAccess
 from integrations.github.api import GitHubError, Identity, NotFound, PullRequest, PullRequestRef
 from integrations.github.errors import translate
+
+_PAGE = 100
 
 
 class GitHubClient:
@@ -63,6 +66,19 @@ class GitHubClient:
             pull = _find(client, ref)
             reviews = tuple(payload.review(item.raw_data) for item in pull.get_reviews())
             return payload.pull_request(pull.raw_data, reviews)
+
+    def open_pull_requests(self, owner: str, repo: str) -> tuple[PullRequest, ...]:
+        """See `GitHub`. One request for each 100; PyGithub's own list would take one more for each of them."""
+        path = f"/repos/{quote(owner, safe='')}/{quote(repo, safe='')}/pulls"
+        found: list[PullRequest] = []
+        with self._asking(f"listing {owner}/{repo}"), self._access.lend(owner, repo) as client:
+            for page in itertools.count(1):
+                asked = {"state": "open", "per_page": _PAGE, "page": page}
+                _, listed = client.requester.requestJsonAndCheck("GET", path, parameters=asked)
+                found += map(payload.pull_request, listed)
+                if len(listed) < _PAGE:
+                    break
+        return tuple(found)
 
     def public_email(self, login: str) -> str | None:
         """See `GitHub`. Somebody who has no account any more shows no address."""

@@ -47,6 +47,24 @@ def ref_of(there: PullRequestThere) -> PullRequestRef:
     return PullRequestRef("127.0.0.1", owner, repo, there.number, there.repository_state()["id"])
 
 
+def test_the_open_pull_requests_are_listed_in_one_request_for_each_hundred(
+    world: World, github: GitHubClient, there: PullRequestThere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, third = (world.github.open_pull_request(title, author="octocat") for title in ("Second", "Third"))
+    second.close()
+    found = github.open_pull_requests("acme", "api")
+    assert [each.title for each in found] == ["Third", "Add <!channel>"]
+    assert found[1].ref == ref_of(there)
+    assert {each.reviews for each in found} == {None}
+    assert len(world.github_proxy.calls()) == 1
+    monkeypatch.setattr("integrations.github.client._PAGE", 1)
+    assert github.open_pull_requests("acme", "api") == found
+    assert len(world.github_proxy.calls()) == 1 + 3
+    with pytest.raises(NotFound):
+        github.open_pull_requests("acme", "nothing-there")
+    assert third.number == found[0].ref.number
+
+
 def test_a_pull_request_is_read_with_its_reviews_in_two_requests(
     world: World, github: GitHubClient, there: PullRequestThere
 ) -> None:

@@ -30,6 +30,8 @@ from tests.support.chaos import EVERY
 SHIPPED = Path(__file__).parents[3] / "config" / "flows"
 REVIEWS = Digest("#reviews", timedelta(days=7))
 _DEAD = text("UPDATE durable.workers SET lease_until = clock_timestamp() WHERE lease_until > clock_timestamp()")
+_LATER = text("UPDATE vigil.pull_requests SET watched_at = watched_at + interval '1 hour'")
+_GONE = text("UPDATE vigil.pull_requests SET repo = 'nothing-there'")
 _AT_ONCE = text("UPDATE durable.workflows SET wake_at = durable.now() WHERE state = 'waiting' AND wake_real")
 
 
@@ -117,6 +119,56 @@ def test_the_report_counts_what_was_opened_and_merged(office: Office) -> None:
     assert "2 opened, 1 merged, 1 open now" in post.text
 
 
+def test_the_sweep_begins_what_is_open_and_of_which_no_delivery_came(office: Office) -> None:
+    scene = office.scene
+    scene.hear(scene.open("Heard of"), "opened")
+    lost = scene.open("Lost on its way")
+    run = office.run("vigil.SWEEP", digest=Digest())
+    assert (run.status, run.tasks[-1].result) == ("success", f"1 repository, 1 begun: acme/api#{lost.number}")
+    assert scene.status(lost)["phase"] == "watching"
+    again = office.run("vigil.SWEEP")
+    assert again.tasks[-1].result == "1 repository, none was missed"
+    assert len(scene.channels(lost)) == 1
+
+
+def test_the_sweep_leaves_alone_what_is_older_than_the_first_watch_of_its_repository(office: Office) -> None:
+    older = office.scene.open("Older than the bot")
+    office.scene.hear(office.scene.open("Heard of"), "opened")
+    with office.scene.database.transaction("test") as connection:
+        connection.execute(_LATER)
+    assert office.run("vigil.SWEEP").tasks[-1].result == "1 repository, none was missed"
+    assert office.scene.channels(older) == []
+
+
+def test_the_sweep_reads_only_what_the_policy_watches_and_says_what_it_may_not_read(office: Office) -> None:
+    office.scene.hear(office.scene.open(), "opened")
+    with office.scene.database.transaction("test") as connection:
+        connection.execute(_GONE)
+    told = office.run("vigil.SWEEP").tasks[-1].result
+    assert told.startswith("1 repository, none was missed; listing acme/nothing-there: ")
+    run_id = office.runs.start("vigil.SWEEP", {})
+    office.worker(replace(POLICY, repositories=("others/*",))).run_until_idle()
+    assert office.runs.get(run_id).tasks[-1].result == "0 repositories, none was missed"
+
+
+def test_the_sweep_leaves_alone_what_somebody_ended_and_begins_what_was_reopened(office: Office) -> None:
+    scene = office.scene
+    stopped, reopened = scene.open("Stopped"), scene.open("Reopened")
+    for pull_request in (stopped, reopened):
+        scene.hear(pull_request, "opened")
+    scene.world.slack.archive_as_admin(scene.channel(stopped).id)
+    scene.hear(stopped, "edited")
+    reopened.close()
+    scene.hear(reopened, "closed")
+    scene.pass_time(timedelta(minutes=70))
+    assert scene.outcome(stopped).startswith("channel lost")
+    assert scene.outcome(reopened) == "closed"
+    reopened.reopen()
+    run = office.run("vigil.SWEEP")
+    assert run.tasks[-1].result == f"1 repository, 1 begun: acme/api#{reopened.number}"
+    assert scene.describe(stopped).state == "completed"
+
+
 @pytest.mark.parametrize("name", ["vigil.DIGEST", "vigil.STALE", "vigil.REPORT"])
 def test_without_a_channel_the_flows_say_so_and_post_nothing(office: Office, name: str) -> None:
     run = office.run(name, digest=Digest())
@@ -139,16 +191,22 @@ def test_a_channel_without_the_bot_fails_the_flow_with_what_to_do(office: Office
 
 
 def test_the_flows_that_come_with_vigil_are_read_by_default_and_run_by_themselves(office: Office) -> None:
-    assert set(office.flows.flows) == {"vigil.DIGEST", "vigil.STALE", "vigil.REPORT"}
+    assert set(office.flows.flows) == {"vigil.DIGEST", "vigil.REPORT", "vigil.STALE", "vigil.SWEEP"}
     office.flows.put_schedules(office.scene.database)
     assert [each.name for each in Schedules(office.scene.database).list()] == [
         "flow:vigil.DIGEST",
         "flow:vigil.REPORT",
         "flow:vigil.STALE",
+        "flow:vigil.SWEEP",
     ]
     office.worker(POLICY).run_for(timedelta(days=7))
     ran = [run.full_name for run in office.runs.page(1, 100)]
-    assert {name: ran.count(name) for name in set(ran)} == {"vigil.DIGEST": 5, "vigil.STALE": 7, "vigil.REPORT": 1}
+    assert {name: ran.count(name) for name in set(ran)} == {
+        "vigil.DIGEST": 5,
+        "vigil.REPORT": 1,
+        "vigil.STALE": 7,
+        "vigil.SWEEP": 7,
+    }
 
 
 @pytest.mark.chaos
@@ -168,7 +226,7 @@ def lived(office: Office, *deaths: int) -> list[list[str]]:
     run_id = office.runs.start("vigil.DIGEST", {})
     worker, fate = office.worker(policy), Fate(deaths)
     injection.install(fate)
-    settle: Callable[[], None] = worker.run_until_idle
+    settle: Callable[[], object] = worker.run_until_idle
     try:
         while office.runs.get(run_id).status in ("pending", "progress"):
             try:
