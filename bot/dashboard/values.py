@@ -13,9 +13,10 @@ from durable.serde import decode
 
 _HUSHED = r"(?:token|passw(?:or)?d|passphrase|secret|authorization|api[_-]?key|private[_-]?key|credential|cookie)"
 _SECRET_KEY = re.compile(_HUSHED, re.IGNORECASE)
-# password=…, "password": …, as they stand in an error's text. After a bare word a colon is only punctuation.
+# password=…, "password": …, as they stand in an error's text. After a bare word a colon is only punctuation. Nothing
+# stands before the word, so that a long text of other words is gone through once.
 _ASSIGNED = re.compile(
-    rf"""([\w-]*{_HUSHED}[\w-]*\s*=\s*|["'][\w-]*{_HUSHED}[\w-]*["']\s*:\s*)("[^"]*"|'[^']*'|[^\s"',;&)}}\]]+)""",
+    rf"""({_HUSHED}[\w-]{{0,40}}(?:\s{{0,5}}=\s{{0,5}}|["']\s{{0,5}}:\s{{0,5}}))("[^"]*"|'[^']*'|[^\s"',;&)}}\]]+)""",
     re.IGNORECASE,
 )
 _SHORT = 90

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -66,6 +67,14 @@ def test_a_long_value_is_cut_after_it_was_masked() -> None:
     assert len(shown.text) == 100
     assert "xxx" not in shown.text
     assert shown.left_out > 4_000
+
+
+@pytest.mark.parametrize("word", ["y", "token", "token=", "password='", "x ", '\\"'])
+def test_a_long_text_is_gone_through_once(word: str) -> None:
+    text = word * 100_000
+    began = perf_counter()
+    values.encoded(encode(text))
+    assert perf_counter() - began < 2
 
 
 def test_what_this_process_cannot_read_is_shown_as_it_is_stored() -> None:
