@@ -95,7 +95,7 @@ def row_of(known: Watched, description: Description | None) -> Row:
         asked=asked if at_work else (),
         why=words.why_said(reason) if at_work and reason else "",
         waiting_since=_moment(status, "waiting_since") if at_work else None,
-        next_reminder_at=_moment(status, "next_reminder_at") if phase == "watching" and at_work else None,
+        next_reminder_at=_moment(status, "next_reminder_at") if phase == "watching" and at_work and not stuck else None,
         reminders_sent=sent if isinstance(sent := status.get("reminders_sent"), int) else 0,
         snoozed_until=_moment(snoozed, "until"),
         snoozed_by=_text(snoozed, "by"),

@@ -41,12 +41,12 @@ _PASSING = {
 }
 _WHY = {
     "closed": "it is over",
-    "draft": "to finish the draft",
-    "changes_requested": "changes were requested",
-    "review_requested": "a review is requested",
-    "pushed": "there was a push since changes were requested",
-    "approved": "it is approved: merge it",
-    "commented": "it was reviewed without a verdict",
+    "draft": "draft to finish",
+    "changes_requested": "changes requested",
+    "review_requested": "review requested",
+    "pushed": "pushed since changes were asked for",
+    "approved": "approved: merge it",
+    "commented": "reviewed without a verdict",
     "nobody_asked": "nobody was asked for a review",
 }
 _REVIEWERS = frozenset({"review_requested", "pushed"})

@@ -45,7 +45,10 @@ class _Pull:
         row = self._row(known)
         state = self._state(known)
         logins = {guest.user_id: guest.login for guest in state.people if guest.user_id} if state else {}
-        story = [pull_words.said(happening, logins) for happening in state.log] if state else []
+        log = state.log if state else ()
+        if log and log[-1].kind == "timer" and row.next_reminder_at:
+            log = log[:-1]  # it stands above the story, and counts down there
+        story = [pull_words.said(happening, logins) for happening in log]
         return View(
             "pull.html",
             {

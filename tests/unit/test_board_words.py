@@ -101,7 +101,7 @@ LOGINS = {"U1": "ann"}
         ("heard", {"action": "submitted", "by": "ben", "review": "approved", "id": "7"}, "ben reviewed it: approved", "delivery 7"),
         ("heard", {"action": "review_requested", "by": None, "about": "zoe", "id": "7"}, "Somebody asked for a review: zoe", "delivery 7"),
         ("heard", {"action": "auto_merge_enabled", "by": "b", "id": "7"}, "b did something GitHub calls auto merge enabled", "delivery 7"),
-        ("turn", {"who": ["ben"], "teams": ["acme/core"], "reason": "pushed"}, "It became the turn of ben and @acme/core", "there was a push since changes were requested"),
+        ("turn", {"who": ["ben"], "teams": ["acme/core"], "reason": "pushed"}, "It became the turn of ben and @acme/core", "pushed since changes were asked for"),
         ("turn", {"who": [], "teams": [], "reason": "closed"}, "It became nobody's turn", "it is over"),
         ("channel", {"id": "C1", "name": "pr-api-42"}, "The channel pr-api-42 was opened", ""),
         ("invited", {"who": ["ann", "ben"]}, "ann, ben were invited", ""),

@@ -56,10 +56,29 @@ const keep = {
   },
 };
 
+function made(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html.trim();
+  return template.content.firstElementChild;
+}
+
+// Of a list only what has moved is named, with what it comes behind; what stays keeps its focus and its place on screen.
+function arrange(list, moves, regions) {
+  for (const [id, behind] of moves) {
+    const element = document.getElementById(id) ?? made(regions[id]);
+    const before = behind === null ? null : document.getElementById(behind);
+    if (before) before.after(element);
+    else list.prepend(element);
+  }
+}
+
 function change(regions) {
+  for (const [id, html] of Object.entries(regions)) if (html === "") document.getElementById(id)?.remove();
   for (const [id, html] of Object.entries(regions)) {
     const element = document.getElementById(id);
-    if (element) Idiomorph.morph(element, html.trim(), keep);
+    if (!element) continue;
+    if (Array.isArray(html)) arrange(element, html, regions);
+    else Idiomorph.morph(element, html.trim(), keep);
   }
   tick();
   document.dispatchEvent(new Event("vigil:changed"));

@@ -49,7 +49,7 @@ def test_a_row_says_how_a_pull_request_stands(house: House) -> None:
         "Add a cache, part 5",
         "by ada",
         "waits for review",
-        "a review is requested",
+        "review requested",
         "https://slack.com/app_redirect?channel=C00000005",
         "pr-api-5-add-a-cache",
         "data-until",
