@@ -39,6 +39,7 @@ class BotProcess:
             "PYTHONPATH": str(_ROOT),
             "PYTHONUNBUFFERED": "1",
             "VIGIL_CONFIG": str(_ROOT / "config" / "vigil.yml"),
+            "VIGIL_FLOWS": str(_ROOT / "config" / "flows"),
             **environment,
         }
         self._log = folder / f"{role}.log"
