@@ -17,6 +17,7 @@ from bot.api.limits import Buckets
 from bot.audit import Audit
 from bot.dashboard.app import Dashboard, add_dashboard
 from bot.health import Health
+from bot.last_resort import LastResort
 from bot.metrics import CONTENT_TYPE, Metrics
 from bot.openapi import describe
 from bot.reading import LARGEST_DELIVERY, LARGEST_SLACK_REQUEST, BodyReader, Unreadable
@@ -69,6 +70,7 @@ def create_app(services: Services, buckets: Buckets | None = None) -> FastAPI:
     door = Door(services.access, bodies, Audit(services.dashboard.database))
     add_management(app, services.management, door, buckets or Buckets())
     add_dashboard(app, services.dashboard, services.access)
+    app.add_middleware(LastResort)
     app.add_middleware(SecurityHeaders)
     describe(app)
     return app

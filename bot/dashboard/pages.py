@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,14 +12,14 @@ import anyio
 import structlog
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import FormData, QueryParams
 
 from bot.access import Role
 from bot.dashboard.forms import read_form
-from bot.dashboard.live import changes, taken_apart
 from bot.dashboard.rendering import Rendering
+from bot.dashboard.streams import Lost, Streams
 from bot.dashboard.visitors import GuessedTooOften, Visitor, Visitors
 from bot.reading import BodyReader, Unreadable
 from durable.errors import DurableError
@@ -28,10 +28,6 @@ from handlers.records import acts
 
 TOLD = "vigil_told"
 _AT_ONCE = 8
-_MOST_STREAMS = 200
-_EVERY = 1.0  # seconds between two looks of a page that is open
-_LONGEST = 600.0  # seconds; then the browser connects anew and shows again who it is
-_SLICE = 0.2
 _log = structlog.get_logger(__name__)
 
 
@@ -111,11 +107,10 @@ class Pages:
         self._visitors = visitors
         self._database = database
         self._now = now
-        self._is_ending = is_ending
         self._bodies = BodyReader()
         self._accounts: dict[str, str] = {}
         self._threads = anyio.CapacityLimiter(_AT_ONCE)
-        self._streams = 0
+        self._streams = Streams(self._threads, is_ending)
 
     def view(self, path: str, view: Callable[[Asked], View]) -> None:
         """Show this at `path` to whoever may look, and keep it live for those who ask for events."""
@@ -253,61 +248,27 @@ class Pages:
         return response
 
     async def _stream(self, request: Request, view: Callable[[Asked], View]) -> Response:
-        def live() -> str | None:
-            visitor = self._visitors.of(request)
-            if visitor.role is Role.ANONYMOUS:
-                return None
-            asked = self._asked(request, visitor)
-            shown = view(asked)
-            return self._rendering.live(shown.template, self._facts(asked, shown))
+        def draw() -> str | Lost:
+            try:
+                visitor = self._visitors.of(request)
+                if visitor.role is Role.ANONYMOUS:
+                    return Lost.OUT
+                asked = self._asked(request, visitor)
+                shown = view(asked)
+                return self._rendering.live(shown.template, self._facts(asked, shown))
+            except (SQLAlchemyError, NotThere, GuessedTooOften):
+                return Lost.AWAY
+            except Exception:  # noqa: BLE001 - as for the page itself
+                _log.exception("page.failed", path=request.url.path)
+                return Lost.AWAY
 
-        def begin() -> Response:
-            if self._visitors.of(request).role is Role.ANONYMOUS:
-                return self.sign_in(401, back_to=_here(request))  # no stream: the browser asks no more
-            if self._streams >= _MOST_STREAMS:
-                return self.problem(
-                    503, "Too many pages are open", "This one shows how things were when it was loaded."
-                )
-            events = self._events(request, live)
-            return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-
-        return await self.answered(begin)
-
-    async def _events(self, request: Request, live: Callable[[], str | None]) -> AsyncIterator[str]:
-        """What has changed on the page, every second in which something has."""
-        self._streams += 1
-        shown = None
-        ends_at = anyio.current_time() + _LONGEST
-        try:
-            while anyio.current_time() < ends_at:
-                try:
-                    html = await run_sync(live, limiter=self._threads)
-                except (SQLAlchemyError, NotThere):
-                    yield "event: away\ndata: {}\n\n"
-                except Exception:  # noqa: BLE001 - as for the page itself
-                    _log.exception("page.failed", path=request.url.path)
-                    yield "event: away\ndata: {}\n\n"
-                else:
-                    if html is None:
-                        yield "event: out\ndata: {}\n\n"
-                        return
-                    before, shown = shown, taken_apart(html)
-                    changed = changes(before, shown) if before else {"main": html}
-                    if changed:
-                        yield f"data: {json.dumps(changed)}\n\n"
-                if await self._pause(request.is_disconnected):
-                    return
-        finally:
-            self._streams -= 1
-
-    async def _pause(self, is_gone: Callable[[], Awaitable[bool]]) -> bool:
-        """Wait for the next look; whether there is to be none."""
-        until = anyio.current_time() + _EVERY
-        while anyio.current_time() < until:
-            if self._is_ending() or await is_gone():
-                return True
-            await anyio.sleep(_SLICE)
-        return False
+        admitted = await self._guarded(request, lambda _: Response(status_code=204))
+        if admitted.status_code != 204:
+            return admitted  # no stream: the browser asks no more
+        opened = self._streams.open(request, draw)
+        if opened is None:
+            return self.problem(503, "Too many pages are open", "This one shows how things were when it was loaded.")
+        return opened
 
 
 def _here(request: Request) -> str:
