@@ -32,7 +32,7 @@ def add(pages: Pages, database: Database, client: Client) -> None:
     """Add it."""
 
     def view(asked: Asked) -> View:
-        now = asked.now
+        now = asked.now.replace(second=0, microsecond=0)  # so that an open page changes once a minute
         open_watches = client.search(_OPEN, limit=_MOST_WATCHES)
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         month = today - timedelta(days=figures.REMINDERS_FOR - 1)
