@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from config.policy import Policy
-from durable import Description, WorkflowNotFound
+from durable import Description, WorkflowClosed, WorkflowNotFound
 from durable.client import Client
 from durable.model import WorkflowState
 from durable.postgres import Database
+from handlers.asks import Ask, What
 from handlers.commands import AdminUnknown, Reference
 from handlers.messages.replies import ClosedGate, Health, WatchView
 from handlers.records import pull_requests
@@ -51,6 +53,14 @@ class RecordedSight:
         living = self._client.list(prefix=PREFIX, states=LIVING, limit=MOST_WATCHES)
         views = [view_of(None, description) for description in living]
         return [view for view in views if not view.outcome]
+
+    def ask(self, workflow_id: str, what: What, ask: Ask, key: str) -> bool:
+        """Send the signal; False when nobody is there to hear it."""
+        try:
+            self._client.signal(workflow_id, what, ask, key=f"{what}/slack/{key or uuid4().hex}")
+        except (WorkflowNotFound, WorkflowClosed):
+            return False
+        return True
 
     def health(self) -> Health:
         """How the bot is doing."""
@@ -112,6 +122,8 @@ def view_of(known: Watched | None, description: Description | None) -> WatchView
         outcome=_text(status, "outcome") or (known.outcome if known and not status else None),
         trouble=f"{description.state}: {description.reason or description.error}" if description and stuck else None,
         notes=tuple(str(note) for note in status.get("notes") or ()),
+        workflow_id=fallback,
+        snoozed_until=_moment(snooze, "until") if isinstance(snooze := status.get("snoozed"), dict) else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handlers.messages.text import Block, code, context, escaped, facts, link, packed, section
 from handlers.reminders import humane
@@ -11,6 +11,9 @@ from integrations.slack.api import Reply
 HELP = """*Vigil watches pull requests.*
 `/vigil status [PR]`: what happens next with a pull request
 `/vigil list`: the pull requests that are watched
+`/vigil remind [PR]`: remind whoever's move it is, now
+`/vigil snooze [PR] DURATION`: remind nobody for so long, e.g. `4h` or `2d`, at most 7 days
+`/vigil wake [PR]`: end a snooze
 `/vigil admin status`: how Vigil is doing (admins)
 `/vigil help`: this
 In a pull request's channel `[PR]` may be left out; elsewhere it is `owner/repo#number`, `owner/repo/number` or the \
@@ -47,6 +50,8 @@ class WatchView:
     outcome: str | None = None
     trouble: str | None = None
     notes: tuple[str, ...] = ()
+    workflow_id: str = ""
+    snoozed_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ def status(view: WatchView, now: datetime) -> Reply:
             pairs["Waiting for"] = humane(now - view.waiting_since)
         pairs["Reminders sent"] = str(view.reminders_sent)
         if view.next_reminder_at and view.phase == "watching":
-            pairs["Next reminder"] = _in(view.next_reminder_at, now)
+            snoozed = " (snoozed)" if view.snoozed_until else ""
+            pairs["Next reminder"] = _in(view.next_reminder_at, now) + snoozed
     blocks = [section(f"*{escaped(view.title or view.reference, 500)}*"), facts(pairs)]
     remarks = [*([view.trouble] if view.trouble else []), *view.notes]
     if remarks:
@@ -126,6 +132,35 @@ def health(report: Health) -> Reply:
         if lines:
             blocks += map(section, packed([title, *lines], TROUBLE_BUDGET))
     return _reply("How Vigil is doing", blocks)
+
+
+def reminding(view: WatchView) -> Reply:
+    """A reminder was asked for."""
+    return _reply("Reminding", [section(f"{_linked(view)}: the reminder is posted in a moment.")])
+
+
+def snoozed(view: WatchView, length: timedelta, until: datetime) -> Reply:
+    """Nobody is reminded for a while."""
+    moment = f"until {until:%Y-%m-%d %H:%M} UTC, or until somebody says `/vigil wake`"
+    return _reply("Snoozed", [section(f"{_linked(view)}: nobody is reminded for {humane(length)}, {moment}.")])
+
+
+def awake(view: WatchView) -> Reply:
+    """A snooze was ended."""
+    return _reply("Awake", [section(f"{_linked(view)}: reminders come as before.")])
+
+
+def nothing_to_ask(view: WatchView) -> Reply:
+    """Nobody is reminded of this one now, so there is nothing to ask for."""
+    text = f"{_linked(view)} {_phase(view)}, so nothing was changed."
+    return _reply("Nothing was changed", [section(text + (f" {escaped(view.trouble, 300)}" if view.trouble else ""))])
+
+
+def how_long(text: str = "") -> Reply:
+    """We were not told for how long to be quiet, or in words we cannot read."""
+    problem = f"{code(text)} is no length of time from now. " if text else ""
+    remedy = "Say for how long: `/vigil snooze [PR] DURATION`, e.g. `30m`, `4h` or `2d`, at most 7 days."
+    return _reply("For how long?", [section(problem + remedy)])
 
 
 def not_watched(reference: str) -> Reply:

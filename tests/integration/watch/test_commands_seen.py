@@ -48,6 +48,27 @@ def test_list_names_what_is_watched_and_leaves_out_what_ended(scene: Scene) -> N
     assert "ended: merged" in said(scene, f"status {second}")
 
 
+def test_a_reminder_a_snooze_and_a_wake_reach_the_watch(scene: Scene) -> None:
+    pull_request = scene.open()
+    scene.hear(pull_request, "opened")
+    channel = scene.channel(pull_request).id
+    assert "posted in a moment" in said(scene, "remind", channel=channel)
+    scene.run()
+    assert scene.status(pull_request)["reminders_sent"] == 1
+    due = scene.status(pull_request)["next_reminder_at"]
+    assert "nobody is reminded for 2 d" in said(scene, f"snooze {pull_request} 2d")
+    scene.run()
+    assert scene.status(pull_request)["snoozed"]["by"] == f"slack:{ADMIN_USER}"
+    assert "(snoozed)" in said(scene, "status", channel=channel)
+    assert "reminders come as before" in said(scene, f"wake {pull_request}")
+    scene.run()
+    assert scene.status(pull_request)["next_reminder_at"] == due
+    pull_request.merge()
+    scene.hear(pull_request, "closed")
+    scene.pass_time(timedelta(seconds=6))
+    assert "nothing was changed" in said(scene, f"remind {pull_request}")
+
+
 def test_admin_status_shows_a_closed_gate_with_its_reason(scene: Scene) -> None:
     scene.world.slack_proxy.make("conversations.*", faults.slack_error("invalid_auth"))
     scene.hear(scene.open(), "opened")

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from durable import Description
+from handlers.asks import Ask, What
 from handlers.commands import AdminUnknown, Reference, answer, reference_in
 from handlers.messages import replies
 from handlers.messages.replies import Health, WatchView
@@ -15,7 +16,8 @@ from handlers.watch_state import Watch, shown
 from integrations.slack.api import SlashCommand
 from tests.unit.handlers.sample import NOON, OPEN
 
-WATCH = WatchView("acme/api#42", "Add a cache", OPEN.url, "watching", "C1")
+WATCH = WatchView("acme/api#42", "Add a cache", OPEN.url, "watching", "C1", workflow_id="pr:42")
+ENDED = WatchView("acme/api#7", phase="ended", outcome="merged", workflow_id="pr:7")
 HEALTH = Health({"waiting": 1}, 1, 0, 0.0)
 
 
@@ -23,10 +25,12 @@ HEALTH = Health({"waiting": 1}, 1, 0, 0.0)
 class StillSight:
     """What there is to see, held still."""
 
-    by_reference: dict[str, WatchView] = field(default_factory=lambda: {"acme/api#42": WATCH})
+    by_reference: dict[str, WatchView] = field(default_factory=lambda: {"acme/api#42": WATCH, "acme/api#7": ENDED})
     by_channel: dict[str, WatchView] = field(default_factory=lambda: {"C1": WATCH})
     admins: frozenset[str] = frozenset({"U1"})
     slack_away: bool = False
+    asked: list[tuple[str, str, Ask, str]] = field(default_factory=list)
+    is_heard: bool = True
 
     def watch(self, reference: Reference) -> WatchView | None:
         return self.by_reference.get(str(reference))
@@ -36,6 +40,10 @@ class StillSight:
 
     def watches(self) -> Sequence[WatchView]:
         return list(self.by_reference.values())
+
+    def ask(self, workflow_id: str, what: What, ask: Ask, key: str) -> bool:
+        self.asked.append((workflow_id, what, ask, key))
+        return self.is_heard
 
     def health(self) -> Health:
         return HEALTH
@@ -50,7 +58,7 @@ class StillSight:
 
 
 def typed(text: str, *, channel: str = "C9", user: str = "U9") -> SlashCommand:
-    return SlashCommand(text=text, user_id=user, channel_id=channel)
+    return SlashCommand(text=text, user_id=user, channel_id=channel, trigger_id="T1")
 
 
 @pytest.mark.parametrize("text", ["", "  ", "help", "HELP"])
@@ -95,7 +103,41 @@ def test_a_pull_request_nobody_watches_is_said_to_be_none() -> None:
 
 
 def test_list_shows_every_watch() -> None:
-    assert answer(typed("list"), StillSight()) == replies.listing([WATCH], NOON)
+    assert answer(typed("list"), StillSight()) == replies.listing([WATCH, ENDED], NOON)
+
+
+@pytest.mark.parametrize("argument", ["", " acme/api#42"])
+def test_a_reminder_and_a_wake_may_be_asked_for_by_anybody(argument: str) -> None:
+    sight = StillSight()
+    assert answer(typed(f"remind{argument}", channel="C1"), sight) == replies.reminding(WATCH)
+    assert answer(typed(f"Wake{argument}", channel="C1"), sight) == replies.awake(WATCH)
+    ask = Ask("slack:U9")
+    assert sight.asked == [("pr:42", "remind", ask, "T1"), ("pr:42", "wake", ask, "T1")]
+
+
+@pytest.mark.parametrize("argument", ["", "acme/api#42 "])
+def test_a_snooze_says_until_when(argument: str) -> None:
+    sight = StillSight()
+    length, until = timedelta(hours=4), NOON + timedelta(hours=4)
+    said = answer(typed(f"snooze {argument}4h", channel="C1"), sight)
+    assert said == replies.snoozed(WATCH, length, until)
+    assert sight.asked == [("pr:42", "snooze", Ask("slack:U9", until), "T1")]
+
+
+@pytest.mark.parametrize("text", ["", "acme/api#42", "0s", "8d", "acme/api#42 soon", "until approved"])
+def test_a_snooze_for_no_length_of_time_asks_for_one(text: str) -> None:
+    sight = StillSight()
+    assert answer(typed(f"snooze {text}", channel="C1"), sight) == replies.how_long(*text.split()[-1:])
+    assert sight.asked == []
+
+
+def test_nothing_is_asked_of_what_reminds_nobody() -> None:
+    sight = StillSight()
+    assert answer(typed("remind acme/api#7"), sight) == replies.nothing_to_ask(ENDED)
+    assert answer(typed("remind acme/api#9"), sight) == replies.not_watched("acme/api#9")
+    assert answer(typed("remind"), sight) == replies.which_one()
+    assert sight.asked == []
+    assert answer(typed("remind acme/api#42"), StillSight(is_heard=False)) == replies.nothing_to_ask(WATCH)
 
 
 def test_admin_status_is_for_admins() -> None:
