@@ -14,9 +14,9 @@ WEEK = 7 * DAY
 
 def watch(number: int, *, waiting: timedelta | None = None, quiet: timedelta = DAY, **changes: Any) -> Watch:
     ref = replace(OPEN.ref, number=number)
-    changed = {"ref": ref, "reviewers": (Person("ben"),), "reviews": (), "updated_at": NOON - quiet} | changes
+    changed: dict[str, Any] = {"ref": ref, "reviewers": (Person("ben"),), "reviews": (), "updated_at": NOON - quiet}
     since = None if waiting is None else NOON - waiting
-    return Watch(ref.workflow_id, replace(OPEN, **changed), "opened", phase="watching", waiting_since=since)
+    return Watch(ref.workflow_id, replace(OPEN, **changed | changes), "opened", phase="watching", waiting_since=since)
 
 
 def standing(quiet: timedelta) -> Standing:
