@@ -81,8 +81,7 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_known_ones(tmp_path: Pa
         ("admins: []\nadmins: []", "2: admins: is there twice"),
         (
             "digest: {channel: '@ada'}",
-            "1: digest.channel: '@ada' is not allowed; allowed: a Slack channel:"
-            + ' its id (C024BE7LH) or its name ("#reviews")',
+            "1: digest.channel: '@ada' is not allowed; allowed: a Slack channel: its id (C024BE7LH) or its name (\"#reviews\")",
         ),
         ("digest: {stale_after: 0}", "1: digest.stale_after: '0' is not allowed; allowed: more than 0s"),
         ("a: b: c", "1: not YAML: mapping values are not allowed here"),

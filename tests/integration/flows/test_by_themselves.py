@@ -28,8 +28,8 @@ def listen(*_args: Any, **kwargs: Any) -> str:
     return str(kwargs["workflow_id"])
 
 
-@task(name="BREAK")
-def break_(*_args: Any, **_kwargs: Any) -> None:
+@task(name="SNAP")
+def snap(*_args: Any, **_kwargs: Any) -> None:
     raise OSError("broken")
 
 
@@ -158,7 +158,7 @@ def test_of_a_flow_with_retention_the_newest_ended_runs_are_kept_however_old_the
 def test_a_run_that_is_purged_takes_its_parts_along(stage: Callable[[str], Stage], purge: str) -> None:
     made = stage(
         "gone.DEEP: {tasks: [G: {type: group, tasks: [LISTEN, {C: {type: chain, tasks: [LISTEN, {D: {type: group, tasks:"
-        " [LISTEN, BREAK, {E: {type: chain, tasks: [LISTEN]}}]}}]}}]}], retention: {offset: 5}}"
+        " [LISTEN, SNAP, {E: {type: chain, tasks: [LISTEN]}}]}}]}}]}], retention: {offset: 5}}"
     )
     operator, run, other = Operator(made.database), made.run("gone.DEEP"), made.run("gone.DEEP")
     assert run.status == other.status == "error"
