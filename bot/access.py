@@ -76,8 +76,16 @@ class Access:
         if fetched_from is not None:
             return fetched_from not in ("same-origin", "none")
         origin = request.headers.get("origin")
-        ours = {request.headers.get("host", "").lower(), urlsplit(self.public_url or "").netloc.lower()} - {""}
-        return origin is not None and urlsplit(origin).netloc.lower() not in ours
+        return origin is not None and not self.is_ours(request, origin)
+
+    def is_ours(self, request: Request, address: str) -> bool:
+        """Whether an address is of the host that the request was sent to, or of the one we are known by."""
+        try:
+            host = urlsplit(address).netloc.lower()
+        except ValueError:
+            return False
+        ours = (request.headers.get("host", ""), urlsplit(self.public_url or "").netloc)
+        return bool(host) and host in (known.lower() for known in ours)
 
     def client_of(self, request: Request) -> str:
         """The address that asks. Behind a proxy, which a public address tells of, the one that the proxy names last: those

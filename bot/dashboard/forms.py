@@ -21,6 +21,6 @@ async def read_form(request: Request, bodies: BodyReader) -> FormData:
         try:
             text = body.decode("utf-8")
             fields = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-            return FormData(dict(fields))
+            return FormData([(name, value) for name, value in fields])
         except ValueError as problem:
             raise Unreadable(400, "the form cannot be read") from problem

@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import FormData, QueryParams
 
-from bot.access import Role
+from bot.access import Access, Role
 from bot.dashboard.forms import read_form
 from bot.dashboard.rendering import Rendering
 from bot.dashboard.streams import Lost, Streams
@@ -201,12 +201,15 @@ class Pages:
         def look_and_answer() -> Response:
             visitor = self._visitors.of(request)
             if visitor.role is Role.ANONYMOUS:
-                return self.sign_in(401, back_to=_here(request) if request.method == "GET" else _back(request))
+                return self.sign_in(401, back_to=_here(request) if request.method == "GET" else self._back(request))
             if visitor.role < least:
                 return self.problem(403, "You may only look", "An admin may do this; you are signed in as a viewer.")
             return answer(self._asked(request, visitor, form))
 
         return await self.answered(look_and_answer)
+
+    def _back(self, request: Request) -> str:
+        return _back(request, self._visitors.access)
 
     def _asked(self, request: Request, visitor: Visitor, form: FormData | None = None) -> Asked:
         return Asked(
@@ -230,7 +233,7 @@ class Pages:
         detail = ", ".join(f"{name}: {asked.text(name)}" for name in act.details if asked.text(name))
         with self._database.transaction("act") as connection:
             number = acts.note(connection, visitor.name, act.name, subject, detail)
-        location, again = _back(request), None
+        location, again = self._back(request), None
         try:
             done = act.do(asked)
             kind, told, location = "done", done.told, done.location or location
@@ -275,11 +278,12 @@ def _here(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def _back(request: Request) -> str:
+def _back(request: Request, access: Access) -> str:
     """The page of ours that the form was on."""
-    came_from = urlsplit(request.headers.get("referer", ""))
-    if came_from.netloc != request.headers.get("host", "") or not came_from.path.startswith("/"):
+    referer = request.headers.get("referer", "")
+    if not access.is_ours(request, referer) or not urlsplit(referer).path.startswith("/"):
         return "/"
+    came_from = urlsplit(referer)
     return came_from.path + (f"?{came_from.query}" if came_from.query else "")
 
 

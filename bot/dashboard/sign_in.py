@@ -71,7 +71,7 @@ def _add_out(pages: Pages, visitors: Visitors) -> None:
             if visitor.secret and not visitor.sent(csrf):
                 return pages.too_old()
             response = RedirectResponse("/sign-in", 303)
-            visitors.let_out(request, response)
+            visitors.let_out(request, response, visitor)
             return response
 
         return await pages.answered(end)

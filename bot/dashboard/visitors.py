@@ -120,10 +120,13 @@ class Visitors:
             acts.note_outcome(connection, acts.note(connection, entry.name, "sign in", role, entry.origin), "done")
         self.set_cookie(request, response, COOKIE, secret, LASTING)
 
-    def let_out(self, request: Request, response: Response) -> None:
-        """End the session, if there is one."""
+    def let_out(self, request: Request, response: Response, visitor: Visitor) -> None:
+        """End the visitor's session, if there is one, and note it in the audit."""
         with self._database.transaction("session") as connection:
             self._forget(connection, request)
+            if visitor.secret:
+                noted = acts.note(connection, visitor.name, "sign out", visitor.role.name.lower())
+                acts.note_outcome(connection, noted, "done")
         response.delete_cookie(COOKIE)
 
     def set_cookie(self, request: Request, response: Response, name: str, value: str, lasting: timedelta) -> None:

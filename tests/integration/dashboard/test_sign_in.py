@@ -191,22 +191,24 @@ def test_behind_a_proxy_each_client_is_counted_for_itself(house: House) -> None:
         assert sign_in_from("1.2.3.4, 198.51.100.7") == 429
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://[", "", "http://bot:8000@evil.example"])
+def test_another_sites_form_signs_nobody_in(house: House, origin: str) -> None:
+    assert house.anonymous.post("/sign-in", data={"token": ADMIN}, headers={"Origin": origin}).status_code == 403
+
+
 def test_an_act_without_the_sessions_value_is_not_done(house: House) -> None:
     with signed_in(house) as client:
         assert client.post("/sign-out", data={"csrf": "guess"}).status_code == 403
         assert client.get("/").status_code == 200
 
 
-def test_signing_in_stands_in_the_audit(house: House) -> None:
-    with signed_in(house, VIEWER), house.database.reading() as connection:
-        [act] = acts.latest(connection)
-    assert (act.actor, act.act, act.subject, act.detail, act.outcome) == (
-        "viewer",
-        "sign in",
-        "viewer",
-        "token",
-        "done",
-    )
+def test_signing_in_and_out_stands_in_the_audit(house: House) -> None:
+    with signed_in(house, VIEWER) as client:
+        client.post("/sign-out", data={"csrf": csrf_of(client.get("/").text)})
+    with house.database.reading() as connection:
+        out, into = acts.latest(connection)
+    assert (into.actor, into.act, into.subject, into.detail) == ("viewer", "sign in", "viewer", "token")
+    assert (out.actor, out.act, out.subject, out.outcome) == ("viewer", "sign out", "viewer", "done")
 
 
 @pytest.mark.parametrize(
