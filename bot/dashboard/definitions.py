@@ -86,7 +86,7 @@ class _Runs:
         """Begin it with what was typed. Raises `NotThere`, `Mistyped`."""
         name = asked.parameters["name"]
         form, flow, _ = self._form(name)
-        typed = {key: value for key, value in asked.form.items() if isinstance(value, str)}
+        typed = {key: value.replace("\r\n", "\n") for key, value in asked.form.items() if isinstance(value, str)}
         found = read(form, typed)
         errors = dict(found.errors)
         if not errors:

@@ -68,6 +68,21 @@ def states(client: Client) -> dict[str, str]:
     return {found.workflow_id: found.state for found in client.list()}
 
 
+def test_what_is_due_is_counted_by_its_queue(database: Database) -> None:
+    @workflow
+    def wide() -> None: ...
+
+    @workflow(queue="narrow", priority=3, version="2")
+    def narrow_too() -> None: ...
+
+    client = Client(database)
+    assert client.due_by_queue() == {}
+    for declared, many in ((narrow, 2), (narrow_too, 3), (wide, 1)):
+        start_many(database, declared, many)
+    assert client.due_by_queue() == {"default": 1, "narrow": 5}
+    assert client.overview().due == 6
+
+
 def test_at_most_so_many_run_at_one_time_over_two_workers(database: Database, working: Working) -> None:
     crowd = Crowd()
 

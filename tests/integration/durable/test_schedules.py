@@ -12,6 +12,7 @@ from bot.demo.waiting import eventually
 from durable import injection, now, set_status, workflow
 from durable.client import Client
 from durable.errors import ScheduleNotFound
+from durable.operator import Operator
 from durable.postgres import Database
 from durable.postgres.pruning import prune
 from durable.scheduler import Schedules
@@ -351,6 +352,20 @@ def test_the_list_shows_every_schedule_with_its_next_five_times(database: Databa
     assert (second.name, len(second.next)) == ("b", 5)
     advance(database, 2 * DAY)  # what no worker has seen to is not to come any more
     assert [f"{due:%d %H:%M}" for due in schedules.list()[0].next][:2] == ["30 00:30", "31 00:30"]
+
+
+def test_the_last_run_of_each_schedule_is_shown_with_the_state_of_its_workflow(
+    database: Database, inline: Inline, schedules: Schedules
+) -> None:
+    for name in ("s", "never"):
+        schedules.put(name, report, spec=Every(HOUR))
+    schedules.pause("never")
+    [first, second] = [schedules.trigger("s"), schedules.trigger("s")]
+    assert (schedules.latest()["s"].workflow_id, schedules.latest()["s"].state) == (second, "ready")
+    inline(report).run_until_idle()
+    assert (schedules.latest()["s"].state, list(schedules.latest())) == ("completed", ["s"])
+    Operator(database).purge(second)
+    assert (schedules.latest()["s"].state, first != second) == (None, True)
 
 
 def test_a_deleted_schedule_runs_no_more_and_what_it_started_goes_on(

@@ -101,6 +101,14 @@ def test_many_workflows_run_on_two_workers_each_once(database: Database, working
     assert sorted(seen, key=int) == [str(number) for number in range(100)]
 
 
+def test_a_worker_says_what_it_takes_and_how_long_its_lease_lasts(database: Database, working: Working) -> None:
+    working(brief, slots=3, lease=4.0, version="2026.11")
+    register(database, elsewhere(), lease=-1)
+    ours, other = Client(database).workers()
+    assert (ours.alive, ours.slots, ours.version, 0 < ours.lease_left <= 4) == (True, 3, "2026.11", True)
+    assert (other.alive, other.slots, other.version, other.lease_left) == (False, None, None, 0)
+
+
 def test_a_start_in_another_process_wakes_a_worker_by_a_hint_and_not_by_its_poll(
     database: Database, working: Working
 ) -> None:
