@@ -17,6 +17,21 @@ _LOOKS_SECRET = re.compile(
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)",  # name and password in an address
     re.DOTALL,
 )
+# One of these stands in whatever the pattern matches: to look for them takes a hundredth of the time.
+_MARKS = (
+    "-----BEGIN ",
+    "xox",
+    "xapp-",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "eyJ",
+    "hooks.slack",
+    "://",
+)
 _AUTHORIZATION = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
 
 
@@ -25,13 +40,19 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         longest_first = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._secrets = longest_first
+        self._known = re.compile("|".join(map(re.escape, longest_first)))
 
     def text(self, text: str) -> str:
         """The text with every secret masked."""
-        if self._known is not None:
+        if any(secret in text for secret in self._secrets):
             text = self._known.sub(MASK, text)
-        return _AUTHORIZATION.sub(rf"\1 {MASK}", _LOOKS_SECRET.sub(MASK, text))
+        if any(mark in text for mark in _MARKS):
+            text = _LOOKS_SECRET.sub(MASK, text)
+        lowered = text.lower()
+        if "bearer" in lowered or "basic" in lowered:
+            text = _AUTHORIZATION.sub(rf"\1 {MASK}", text)
+        return text
 
     def value(self, value: Any) -> Any:
         """A value for a log line with every secret masked; what is neither text nor a container is taken by its repr."""

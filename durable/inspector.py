@@ -5,8 +5,10 @@ from durable.postgres import inspection
 from durable.postgres.database import Database
 from durable.postgres.inspection import ReceivedSignal, Relative, RunDetail, RunRow
 
-LONGEST = 16 * 1024
+LONGEST = 4 * 1024
 """Bytes of one encoded value that are read where many are; a longer one is named, and read by `step` alone."""
+LONGEST_ALONE = 64 * 1024
+"""Bytes that are read of a run's own input, status and result."""
 
 
 class Inspector:
@@ -19,7 +21,7 @@ class Inspector:
     def run(self, workflow_id: str, number: int | None = None) -> RunDetail:
         """The present run, or a former one by its number. Raises `WorkflowNotFound`, also when that run is not kept."""
         with self._database.reading(timeout=self._timeout) as connection:
-            return inspection.run(connection, workflow_id, number, longest=LONGEST)
+            return inspection.run(connection, workflow_id, number, longest=LONGEST_ALONE)
 
     def runs(self, workflow_id: str, *, limit: int = 50) -> list[RunRow]:
         """The latest runs of a workflow id that are kept, the present one first; empty when there is none."""

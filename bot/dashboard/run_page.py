@@ -22,8 +22,8 @@ from durable.postgres.steering import ENDED
 from durable.serde import decode
 from handlers.records import acts
 
-STEPS = 200
-"""Steps on one page, the latest ones first shown."""
+STEPS = 100
+"""Steps on one page: the latest ones, unless earlier ones are asked for."""
 _SIGNALS = _CHILDREN = 100
 _TASKS = 300
 _ACTS = 10

@@ -11,6 +11,7 @@ from bot.redaction import MASK, Redactor
 from durable.errors import Undecodable
 from durable.serde import decode
 
+_MARKS = ("token", "passw", "passphrase", "secret", "authorization", "api", "private", "credential", "cookie")
 _HUSHED = r"(?:token|passw(?:or)?d|passphrase|secret|authorization|api[_-]?key|private[_-]?key|credential|cookie)"
 _SECRET_KEY = re.compile(_HUSHED, re.IGNORECASE)
 # password=…, "password": …, as they stand in an error's text. After a bare word a colon is only punctuation. Nothing
@@ -41,7 +42,10 @@ class Values:
 
     def text(self, text: str) -> str:
         """Words that come from elsewhere: an error, a reason."""
-        return self._redactor.text(_ASSIGNED.sub(rf"\1{MASK}", text))
+        lowered = text.lower()
+        if any(mark in lowered for mark in _MARKS):  # whatever the pattern matches has one, and most texts have none
+            text = _ASSIGNED.sub(rf"\1{MASK}", text)
+        return self._redactor.text(text)
 
     def of(self, value: Any, *, most: int = _FEW) -> Shown:
         """A value on several lines."""

@@ -13,6 +13,7 @@ from bot.api.management import Management
 from bot.dashboard.pages import Asked, Pages, View
 from bot.dashboard.values import Values
 from durable.model import Description, Filter, StatusIs, WorkflowState
+from durable.postgres.search import LOOKED_AT
 
 PAGE = 50
 STATES: tuple[WorkflowState, ...] = (
@@ -91,6 +92,7 @@ def add(pages: Pages, management: Management, values: Values) -> None:
                 "rows": rows_of(page.items, values),
                 "first": first if after else "",
                 "next": following,
+                "looked_at": LOOKED_AT,
                 "is_empty": not overview.counts and not wanted.is_anything,
             },
         )

@@ -22,12 +22,12 @@ _STATE = """CASE WHEN w.run > r.run OR w.state = 'closed' THEN coalesce(r.outcom
 # The length in bytes is known without reading the value.
 _SHORT = (
     "CASE WHEN octet_length({0}) <= :longest THEN {0}"
-    " ELSE CAST(to_json('(' || octet_length({0}) || ' bytes, not read here)') AS text) END AS {1}"
+    " ELSE CAST(to_json('(' || octet_length({0}) || ' bytes, not read here)') AS text) END"
 )
 _RUN = text(f"""
 SELECT w.workflow_id, r.name, r.run, w.run AS last_run, {_STATE}, r.outcome, r.error, r.reason, r.cancel_reason,
     r.created_at, r.began_at, r.updated_at, w.wake_at, w.gate, w.deadline_at, w.queue, w.priority, w.version,
-    {_SHORT.format("r.input", "input")}, {_SHORT.format("r.status", "status")}, {_SHORT.format("r.result", "result")},
+    {_SHORT.format("r.input")} AS input, {_SHORT.format("r.status")} AS status, {_SHORT.format("r.result")} AS result,
     (SELECT count(*) FROM durable.history h WHERE h.workflow_key = w.key AND h.run = r.run) AS history_length
 FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = coalesce(:run, w.run)
 WHERE w.workflow_id = :workflow_id
@@ -38,8 +38,9 @@ FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key
 WHERE w.workflow_id = :workflow_id ORDER BY r.run DESC LIMIT :most
 """)  # noqa: S608 - put together of our own text
 _STEPS = text(f"""
-SELECT h.step, h.kind, h.name, h.state, h.attempt, h.due_at, h.at, {_SHORT.format("h.arguments", "arguments")},
-    {_SHORT.format("h.payload", "payload")}
+SELECT h.step, h.kind, h.name, h.state, h.attempt, h.due_at, h.at, {_SHORT.format("h.arguments")} AS arguments,
+    CASE WHEN h.state = 'failed' THEN h.payload ELSE ({_SHORT.format("h.payload")})
+    END AS payload
 FROM durable.history h JOIN durable.workflows w ON w.key = h.workflow_key
 WHERE w.workflow_id = :workflow_id AND h.run = :run AND h.step < coalesce(CAST(:before AS integer), 2147483647)
 ORDER BY h.step DESC LIMIT :most
@@ -50,7 +51,7 @@ _STEP = text(
     " WHERE w.workflow_id = :workflow_id AND h.run = :run AND h.step = :step"
 )
 _SIGNALS = text(f"""
-SELECT i.id, i.name, i.key, i.sent_at, i.read_run, i.read_step, i.read_at, {_SHORT.format("i.payload", "payload")}
+SELECT i.id, i.name, i.key, i.sent_at, i.read_run, i.read_step, i.read_at, {_SHORT.format("i.payload")} AS payload
 FROM durable.inbox i JOIN durable.workflows w ON w.key = i.workflow_key
 WHERE w.workflow_id = :workflow_id ORDER BY i.id DESC LIMIT :most
 """)  # noqa: S608 - put together of our own text
@@ -161,7 +162,8 @@ def runs(connection: Connection, workflow_id: str, *, most: int) -> list[RunRow]
 def steps(
     connection: Connection, workflow_id: str, number: int, *, before: int | None, most: int, longest: int
 ) -> list[Entry]:
-    """The last `most` steps of a run below step `before`, in their order."""
+    """The last `most` steps of a run below step `before`, in their order. Errors are read whole: they are cut when they
+    are stored."""
     given = {"workflow_id": workflow_id, "run": number, "before": before, "most": most, "longest": longest}
     rows = connection.execute(_STEPS, given).all()
     notes = _notes(connection, [value for row in rows for value in (row.arguments, row.payload)])
