@@ -162,4 +162,20 @@ MUTANTS = (
         (Edit("integrations/slack/calls.py", "            retry_handlers=[],", "            #"),),
         ("tests/integration/test_slack_client_faults.py",),
     ),
+    Mutant(
+        "each press of one button reminds again",
+        (Edit("bot/dashboard/pull.py", 'asked.text("press")[:_LONGEST_PRESS] or uuid4().hex', "uuid4().hex"),),
+        ("tests/integration/dashboard/test_pull.py",),
+    ),
+    Mutant(
+        "a run of an earlier release waits for signals it never knew",
+        (
+            Edit(
+                "handlers/watch.py",
+                "receive(*state.signals, until=due_at)",
+                'receive("github", "remind", "snooze", "wake", until=due_at)',
+            ),
+        ),
+        ("tests/unit/test_golden_histories.py",),
+    ),
 )

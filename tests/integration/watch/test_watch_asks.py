@@ -1,10 +1,13 @@
 """What people ask of a watch: a reminder now, quiet for a while, and no quiet any longer."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from bot.demo.github_world import PullRequest
+from durable import injection
 from durable.export import export, replay_exported
 from durable.replay import Divergence
 from handlers.asks import Ask
@@ -164,3 +167,31 @@ def test_a_run_that_was_asked_something_replays_from_its_exported_history(scene:
         text = export(connection, scene.describe(pull_request).workflow_id)
     assert not isinstance(replay_exported(text, watch_pull_request), Divergence)
     keep_golden("watch-snoozed", text)
+
+
+def test_a_reminder_that_an_earlier_release_had_half_done_is_replayed(
+    scene: Scene, at_every_point: Callable[[injection.Hook | None], None]
+) -> None:
+    pull_request = watched(scene)
+    scene.pass_time(HOUR + JITTER)
+    seen: list[dict[str, Any]] = []
+
+    def keep(_point: str) -> None:
+        with scene.database.reading() as connection:
+            seen.append(json.loads(export(connection, scene.describe(pull_request).workflow_id)))
+
+    at_every_point(keep)
+    scene.pass_time(HOUR + JITTER)
+    at_every_point(None)
+    whole = max(seen, key=lambda story: len(story["history"]))
+    names = [entry["name"] for entry in whole["history"]]
+    assert names == ["github|remind|snooze|wake", "look", "post_message", "delete_message", "note_reminder"]
+    assert not isinstance(replay_exported(json.dumps(whole), watch_pull_request), Divergence)
+    keep_golden("watch-reminding", json.dumps(whole, indent=1))
+
+    earlier = whole | {"history": whole["history"][:-1]}
+    earlier["history"][0]["name"] = "github"
+    for field in ("log", "signals", "snooze"):
+        del earlier["input"][0][0]["v"][field]
+    assert not isinstance(replay_exported(json.dumps(earlier), watch_pull_request), Divergence)
+    keep_golden("watch-reminding-before-the-log", json.dumps(earlier, indent=1))
