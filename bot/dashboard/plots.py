@@ -17,6 +17,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22
 _ROW_LEFT = 130
 _MOST_TICKS = 4
 _EDGE = 0.05
+_LEAST = 0.001
 _ROUND = (1, 2, 5, 10)
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 
@@ -39,8 +40,9 @@ class Span:
 
 
 def round_ticks(top: float) -> list[float]:
-    """A few round numbers from 0 to the first at or beyond `top`, in steps of 1, 2 or 5 times a power of ten."""
-    if not 0 < top < math.inf:
+    """A few round numbers from 0 to the first at or beyond `top`, in steps of 1, 2 or 5 times a power of ten.
+    What is less than a thousandth is drawn as nothing."""
+    if not _LEAST <= top < math.inf:
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(top / _MOST_TICKS))
     step = next((factor * power for factor in _ROUND if factor * power * _MOST_TICKS >= top), 10 * power)
