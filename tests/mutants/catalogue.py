@@ -163,9 +163,15 @@ MUTANTS = (
         ("tests/integration/test_slack_client_faults.py",),
     ),
     Mutant(
-        "each press of one button reminds again",
-        (Edit("bot/dashboard/pull.py", 'asked.text("press")[:_LONGEST_PRESS] or uuid4().hex', "uuid4().hex"),),
-        ("tests/integration/dashboard/test_pull.py",),
+        "what is asked too late is left for the next watch",
+        (
+            Edit(
+                "handlers/watch.py",
+                "signal = receive(*state.signals, timeout=0)",
+                'signal = receive("github", timeout=0)',
+            ),
+        ),
+        ("tests/integration/watch/test_watch_asks.py",),
     ),
     Mutant(
         "a run of an earlier release waits for signals it never knew",

@@ -116,6 +116,16 @@ def test_what_is_asked_too_late_does_nothing(scene: Scene) -> None:
     assert scene.describe(pull_request).unread_signals == 0
 
 
+def test_what_is_asked_in_the_moment_of_the_end_is_left_for_no_later_watch(scene: Scene) -> None:
+    pull_request = watched(scene)
+    ended = replace(state_of(scene, pull_request), phase="ended", outcome="merged", workflow_id="pr:old")
+    scene.worker.client.start(watch_pull_request, ended, workflow_id="pr:old")
+    scene.worker.client.signal("pr:old", "remind", Ask("zoe"), key="late")
+    scene.run()
+    described = scene.worker.client.describe("pr:old")
+    assert (described.state, described.unread_signals) == ("completed", 0)
+
+
 def test_a_reminder_that_is_asked_for_when_it_is_over_says_goodbye_instead(scene: Scene) -> None:
     pull_request = watched(scene)
     pull_request.merge()  # and nobody told us
