@@ -196,6 +196,13 @@ def test_administrators_are_told_from_others(world: World, slack: Slack) -> None
     assert not slack.is_workspace_admin("U0NOBODY00")
 
 
+def test_members_are_told_from_bots_and_strangers(slack: SlackClient, world: World) -> None:
+    assert slack.is_full_member(ADMIN_USER)
+    assert slack.is_full_member(world.slack.people()["ada"])
+    assert not slack.is_full_member("U0VIGIL000")
+    assert not slack.is_full_member("U0NOBODY00")
+
+
 def test_one_client_serves_many_threads(world: World, slack: Slack, channel: Channel) -> None:
     def talk(number: int) -> Callable[[], None]:
         return lambda: results.append((slack.post(channel.id, Message(str(number)), key=str(number)), str(number)))

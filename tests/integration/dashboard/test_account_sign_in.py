@@ -29,6 +29,7 @@ from config.policy import Policy
 from handlers.records import acts
 from handlers.sight import RecordedSight
 from integrations.slack.client import SlackClient
+from tests.conftest import StartBot
 from tests.integration.api.conftest import ADMIN
 from tests.integration.dashboard.conftest import House, services_of
 from tests.support.scripted_server import Answer, Request, ScriptedServer
@@ -373,11 +374,35 @@ def test_a_session_dies_with_what_it_was_given_for(house: House, open_door: Open
     assert after.client.get("/workers").status_code == (200 if changed == "nothing" else 401)
 
 
-def test_every_kind_of_account_has_a_seal_of_its_own(open_door: OpenDoor, tmp_path: Path) -> None:
-    del tmp_path
+def test_a_session_dies_when_its_kind_of_account_is_no_longer_offered(open_door: OpenDoor) -> None:
     door = open_door()
     door.by_slack()
     nobodys: dict[str, Account] = {}
     with page_of(door.house, nobodys) as client:
         client.cookies.set(COOKIE, door.client.cookies[COOKIE])
         assert client.get("/workers").status_code == 401
+
+
+def test_the_bot_as_it_is_run_lets_people_in_and_keeps_its_secrets(
+    start_bot: StartBot, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yml").write_text("people: {ada: ada@example.com}\n")
+    bot = start_bot(
+        VIGIL_CONFIG=str(tmp_path / "policy.yml"),
+        VIGIL_PUBLIC_URL=f"http://127.0.0.1:{world.port}",
+        GITHUB_CLIENT_ID="Iv1.1",
+        GITHUB_CLIENT_SECRET="client-s3cret-of-github",
+        VIGIL_API_TOKEN=ADMIN,
+    )
+    with httpx.Client(base_url=bot.url, timeout=30) as client:
+        left = client.get("/sign-in/github", params={"back_to": "/workers"})
+        site, _, query = left.headers["location"].partition("/login/oauth/authorize?")
+        given = {key: values[0] for key, values in parse_qs(query).items()}
+        pressed = httpx.post(f"{site}/login/oauth/callback", data={"login": "ada", **given})
+        arrived = client.get(pressed.headers["location"])
+        assert (arrived.status_code, arrived.headers["location"]) == (303, "/workers")
+        assert client.get("/workers").status_code == 200
+        again = client.get(pressed.headers["location"])
+        assert again.status_code == 400
+    code = parse_qs(urlsplit(pressed.headers["location"]).query)["code"][0]
+    assert not [secret for secret in (code, "client-s3cret-of-github", ADMIN, "gho_") if secret in bot.log_text]
