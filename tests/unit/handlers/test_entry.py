@@ -18,13 +18,13 @@ ADA = SlackAccount("U1", "T1", "Ada")
 
 
 @contextmanager
-def doorkeeper(policy: Policy = Policy(), *, admin: bool | None = False, **user: Any) -> Iterator[Doorkeeper]:  # noqa: B008
-    """`user` is what Slack says of everybody; `admin` whether they are one, None when Slack does not say."""
+def doorkeeper(policy: Policy | None = None, *, admin: bool | None = False, mark: str = "none") -> Iterator[Doorkeeper]:
+    """`mark` is what Slack says of everybody; `admin` whether they are one, None when Slack does not say."""
 
     def slack(request: Request) -> Answer:
-        told = {
+        told: dict[str, dict[str, Any]] = {
             "auth.test": {"user_id": "U0", "team_id": "T1", "team": "Acme"},
-            "users.info": {"user": {"id": "U1", **user}},
+            "users.info": {"user": {"id": "U1", mark: True}},
             "users.lookupByEmail": {"user": {"id": "U1"}},
         }
         return Answer({"ok": True, **told[request.path.rpartition("/")[2].partition("?")[0]]})
@@ -35,7 +35,7 @@ def doorkeeper(policy: Policy = Policy(), *, admin: bool | None = False, **user:
         return admin
 
     with ScriptedServer(slack) as server:
-        yield Doorkeeper(SlackClient("xoxb-1", base_url=f"{server.url}/api/"), policy, is_admin)
+        yield Doorkeeper(SlackClient("xoxb-1", base_url=f"{server.url}/api/"), policy or Policy(), is_admin)
 
 
 @pytest.mark.parametrize("admin", [True, False])
@@ -46,7 +46,7 @@ def test_a_member_of_the_workspace_is_let_in(admin: bool) -> None:
 
 @pytest.mark.parametrize("mark", ["is_restricted", "is_ultra_restricted", "is_stranger", "is_bot", "deleted"])
 def test_guests_strangers_bots_and_those_who_left_are_not(mark: str) -> None:
-    with doorkeeper(**{mark: True}, admin=True) as door, pytest.raises(NotLetIn, match="Guests of the Slack workspace"):
+    with doorkeeper(mark=mark, admin=True) as door, pytest.raises(NotLetIn, match="Guests of the Slack workspace"):
         door.by_slack(ADA)
 
 
