@@ -1,6 +1,6 @@
 """The page of one workflow: a run of it with its steps, what they were given and gave, its signals, kin and acts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,7 +71,7 @@ def add(pages: Pages, management: Management, database: Database, values: Values
     """Add it, and the buttons on it."""
     page = _RunPage(management, database, values)
     pages.view("/workflows/{workflow_id}", page.view)
-    steering.add(pages, management)
+    steering.add(pages, management, page.view)
 
 
 class _RunPage:
@@ -81,8 +81,8 @@ class _RunPage:
         self._inspector = Inspector(database)
         self._values = values
 
-    def view(self, asked: Asked) -> View:
-        """Everything about one run. Raises `NotThere`."""
+    def view(self, asked: Asked, typed: Mapping[str, str] | None = None) -> View:
+        """Everything about one run, with what was `typed` in a form. Raises `NotThere`."""
         workflow_id = asked.parameters["workflow_id"]
         run = self._run(workflow_id, asked.query.get("run"))
         before = _number(asked.query.get("before"))
@@ -99,6 +99,7 @@ class _RunPage:
             "workflow.html",
             {
                 "run": run,
+                "typed": typed or {},
                 "here": steering.page_of(workflow_id),
                 "runs": self._inspector.runs(workflow_id) if run.last_run > 1 else [],
                 "is_over": is_over,

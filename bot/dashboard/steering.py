@@ -1,18 +1,19 @@
 """The buttons of a workflow: every verb of its management, each a form that is sent to `/workflows/ID/VERB`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import uuid4
 
 from bot.api.json import read_json
 from bot.api.management import Management
-from bot.dashboard.pages import Act, Asked, Done, Pages, Refused
+from bot.dashboard.pages import Act, Asked, Done, Mistyped, Pages, Refused, View
 from durable.model import WorkflowState
 from durable.postgres.inspection import RunDetail
 from durable.postgres.steering import ENDED, OPEN
 from handlers.records.schema import storable
 
+Again = Callable[[Asked, Mapping[str, str]], View]
 _SUBJECT = "workflow_id"
 _ALIVE: tuple[WorkflowState, ...] = (*OPEN, "paused")
 _ANY: tuple[WorkflowState, ...] = (*_ALIVE, *ENDED)
@@ -53,9 +54,9 @@ def offered(run: RunDetail, *, is_flow: bool) -> frozenset[str]:
     return frozenset(fitting)
 
 
-def add(pages: Pages, management: Management) -> None:
-    """Add their routes."""
-    does = _Steering(management)
+def add(pages: Pages, management: Management, again: Again) -> None:
+    """Add their routes. `again` shows a workflow's page with what was typed."""
+    does = _Steering(management, again)
     for verb in VERBS:
         do: Callable[[Asked, str], Done] = getattr(does, verb.name)
         pages.act(f"/workflows/{{{_SUBJECT}}}/{verb.name}", Act(verb.name, _guarded(do), _SUBJECT, verb.details))
@@ -79,7 +80,8 @@ def _guarded(do: Callable[[Asked, str], Done]) -> Callable[[Asked], Done]:
 class _Steering:
     """One method for each verb."""
 
-    def __init__(self, management: Management) -> None:
+    def __init__(self, management: Management, again: Again) -> None:
+        self._again = again
         self._client = management.client
         self._operator = management.operator
         self._runs = management.runs
@@ -92,7 +94,9 @@ class _Steering:
         try:
             content = read_json(payload.encode("utf-8", "replace")) if payload else None
         except ValueError as problem:
-            raise Refused(f"The payload is no JSON: {problem}. Write a text in quotes.") from problem
+            typed = {"name": name, "payload": payload}
+            told = f"The payload is no JSON: {problem}. Write a text in quotes."
+            raise Mistyped(told, self._again(asked, typed)) from problem
         self._client.signal(workflow_id, name, content, key=f"dashboard-{uuid4().hex}")
         return Done(f"The signal {name} is sent.")
 
