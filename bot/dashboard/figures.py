@@ -134,7 +134,7 @@ def lag(samples: Sequence[Sample], now: datetime) -> Figure:
         worst[step] = max(worst.get(step, 0.0), sample.lag_seconds)
     points = [(_share(step, begin, now), seconds) for step, seconds in sorted(worst.items())]
     top = max(worst.values(), default=0.0)
-    told = f"The oldest that was due had waited for at most {length(top)} in 24 h."
+    told = f"In 24 h nothing waited for a worker for more than {length(top)}." if top else "Nothing waited in 24 h."
     across = _hours(begin, now, 6)
     drawn = plots.curve("Queue lag", told, points, across, seconds=True, gap=2.5 * _LAG_STEP / LAG_FOR)
     return Figure(

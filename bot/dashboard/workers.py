@@ -73,7 +73,8 @@ class _Steering:
         name = _named(asked)
         if name not in {gate.name for gate in self._client.gates()}:
             raise Refused(f"the gate {name} is open already")
-        return Done(f"The gate {name} is open: {self._client.open_gate(name)} workflows go on")
+        woken = self._client.open_gate(name)
+        return Done(f"The gate {name} is open: {woken} {'workflow goes' if woken == 1 else 'workflows go'} on")
 
     def retry(self, asked: Asked) -> Done:
         """Try a delivery again that failed."""

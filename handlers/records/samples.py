@@ -32,6 +32,8 @@ reminders = Table(
     Index("reminders_posted_at_idx", "posted_at"),
 )
 
+_REMINDERS_FOR = timedelta(days=366)
+
 
 @dataclass(frozen=True)
 class Lateness:
@@ -58,8 +60,10 @@ class Sample:
 
 
 def keep(connection: Connection, sample: Sample, *, for_days: int = 30) -> bool:
-    """Keep a sample, and forget those that are older; False when another process kept one of this minute."""
+    """Keep a sample, and forget those that are older, and reminders of more than a year ago; False when another process
+    kept one of this minute."""
     connection.execute(delete(samples).where(samples.c.minute < sample.minute - timedelta(days=for_days)))
+    connection.execute(delete(reminders).where(reminders.c.posted_at < sample.minute - _REMINDERS_FOR))
     kept = connection.execute(insert(samples).values(vars(sample)).on_conflict_do_nothing())
     return kept.rowcount == 1
 

@@ -101,6 +101,14 @@ def test_samples_are_forgotten_after_a_month(house: House, sampler: Sampler) -> 
     assert len(kept(house.database)) == 1
 
 
+def test_reminders_are_forgotten_after_a_year(house: House, sampler: Sampler) -> None:
+    remind(house, 1.0, ago=timedelta(days=370))
+    remind(house, 2.0, ago=timedelta(days=350))
+    sampler.sample()
+    with house.database.reading() as connection:
+        assert [late for _, late in samples.lateness(connection, house.now() - timedelta(days=999))] == [2.0]
+
+
 def test_deliveries_and_lag_are_drawn_from_the_samples(house: House) -> None:
     now = house.now().replace(second=0, microsecond=0)
     with house.database.transaction("test") as connection:
@@ -109,7 +117,7 @@ def test_deliveries_and_lag_are_drawn_from_the_samples(house: House) -> None:
     page = house.page("/insights")
     assert "15 deliveries in 3 h, at most 5 in a minute." in figure(page, "deliveries")
     assert f'<td>{now - 5 * MINUTE:%H:%M}</td><td class="number">5</td>' in figure(page, "deliveries")
-    assert "had waited for at most 35 s in 24 h." in figure(page, "lag")
+    assert "In 24 h nothing waited for a worker for more than 35 s." in figure(page, "lag")
     assert page.count('role="img"') == 2
 
 

@@ -106,7 +106,7 @@ def test_a_closed_gate_says_why_and_how_many_are_parked_and_an_admin_opens_it(ho
     assert "was revoked &lt;script&gt;" in page
     assert "xoxb-1234567" not in page
     assert '<a href="/workflows?state=parked">1</a>' in page
-    assert "The gate slack is open: 1 workflows go on" in told(house, "/gates/slack/open")
+    assert "The gate slack is open: 1 workflow goes on" in told(house, "/gates/slack/open")
     assert latest_act(house) == ("open gate", "slack", "done")
     assert house.client.gates() == []
     assert "the gate slack is open already" in told(house, "/gates/slack/open")
