@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.api.management import Management
 from bot.dashboard import gantt, graph, steering
+from bot.dashboard.arguments import Arguments
 from bot.dashboard.audit import masked
 from bot.dashboard.gantt import Bar
 from bot.dashboard.pages import Asked, NotThere, Pages, View
@@ -80,6 +81,7 @@ class _RunPage:
         self._database = database
         self._inspector = Inspector(database)
         self._values = values
+        self._arguments = Arguments(management.workflows)
 
     def view(self, asked: Asked, typed: Mapping[str, str] | None = None) -> View:
         """Everything about one run, with what was `typed` in a form. Raises `NotThere`."""
@@ -107,7 +109,7 @@ class _RunPage:
                 "reason": self._values.text(run.reason or ""),
                 "cancel_reason": self._values.text(run.cancel_reason or ""),
                 "error": self._values.words(run.error),
-                "input": self._values.of(flow.payload if flow else _arguments(run.input)),
+                "input": self._values.of(flow.payload if flow else self._arguments.of_run(run.name, run.input)),
                 "status": self._values.encoded(run.status),
                 "result": self._values.encoded(run.result),
                 "chart": gantt.svg(every, run.updated_at if is_over else asked.now),
@@ -150,7 +152,7 @@ class _RunPage:
     def _step(self, entry: Entry, bar: Bar) -> Step:
         failure, traceback = self._failure(entry)
         result = Shown("") if failure or entry.payload is None else self._values.encoded(entry.payload)
-        arguments = Shown("") if entry.arguments is None else self._values.of(_arguments(entry.arguments))
+        arguments = Shown("") if entry.arguments is None else self._values.of(self._arguments.of_step(entry))
         is_large = bool(result.left_out or arguments.left_out) or "not read here)" in f"{result.text}{arguments.text}"
         state = "waiting" if bar.wait and entry.state == "started" else entry.state
         return Step(entry, bar.name, state, bar, arguments, result, failure, traceback, is_large)
@@ -174,7 +176,7 @@ class _RunPage:
             raise NotThere(f"Run {run.run} of the workflow {run.workflow_id} has no step {number[:20]}.") from None
         return {
             "entry": entry,
-            "arguments": self._values.of(_arguments(entry.arguments), most=MANY) if entry.arguments else None,
+            "arguments": self._values.of(self._arguments.of_step(entry), most=MANY) if entry.arguments else None,
             "result": self._values.encoded(entry.payload, most=MANY) if entry.payload else None,
         }
 
@@ -210,21 +212,6 @@ def _child(child: Relative) -> Bar:
     name = f"↳ {child.name.rpartition('.')[2].removeprefix(MEMBER_MARK)}"
     waits = child.state in ("waiting", "parked", "paused")
     return Bar(name, child.created_at, child.updated_at if is_over else None, tone, wait=waits)
-
-
-def _arguments(encoded: str) -> Any:
-    """What was given, as people write it: one value alone, several in a list, those by name in a mapping."""
-    found = _decoded(encoded)
-    match found:
-        case [[], {**named}]:
-            return named or None
-        case [[alone], {**named}] if not named:
-            return alone
-        case [[*given], {**named}] if not named:
-            return given
-        case [[*given], {**named}]:
-            return {"by position": given, **named}
-    return found
 
 
 def _decoded(encoded: str) -> Any:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from markupsafe import escape
 
-from durable import RetryPolicy, activity, call, gather, receive, set_status, start_child, workflow
+from durable import RetryPolicy, Workflow, activity, call, gather, receive, set_status, start_child, workflow
 from durable.errors import WorkflowNotFound
 from durable.model import WorkflowState
 from durable.testing import InlineWorker, advance
@@ -49,6 +50,16 @@ def counting(many: int) -> str:
     return "x" * 5_000
 
 
+@activity
+def sign_in(user: str, password: str) -> int:
+    return len(user + password)
+
+
+@workflow
+def signing_in(given: dict[str, str]) -> int:
+    return sign_in(given["user"], given["password"])
+
+
 @workflow
 def listening() -> None:
     receive("never")
@@ -69,7 +80,8 @@ def _mended() -> None:
 @pytest.fixture
 def begin(house: House) -> Iterator[Begin]:
     """Begins one of our own workflows, does what is due, and gives the address of its page."""
-    worker = InlineWorker(house.database, workflows=[exploding, raising, counting, listening, parenting])
+    ours: list[Workflow[..., Any]] = [exploding, raising, counting, signing_in, listening, parenting]
+    worker = InlineWorker(house.database, workflows=ours)
 
     def make(declared: Any, *args: Any, workflow_id: str = "w") -> str:
         house.client.start(declared, *args, workflow_id=workflow_id)
@@ -124,6 +136,13 @@ def test_a_workflow_that_has_not_begun_says_so(house: House) -> None:
     page = house.page("/workflows/w")
     assert "It has not taken a step yet" in page
     assert 'class="state ready"' in page
+
+
+def test_what_was_given_by_position_is_shown_by_name_so_that_its_secret_is_hidden(house: House, begin: Begin) -> None:
+    page = unescape(house.page(begin(signing_in, {"user": "ada", "password": "geheim"})))
+    assert page.count('"user": "ada"') == 2  # the workflow's and the step's
+    assert page.count('"password": "[hidden]"') == 2
+    assert "geheim" not in page
 
 
 def test_a_failure_is_shown_with_its_traceback_and_no_secret(house: House, begin: Begin) -> None:
