@@ -12,6 +12,7 @@ from config.environment import Environment
 from config.policy_file import HOURS_NOT_BUILT
 
 DEFAULT_FLOWS = "config/flows"
+_SHORTEST_TOKEN = 16
 
 
 class SettingsError(Exception):
@@ -103,7 +104,7 @@ def load(environ: Mapping[str, str], dotenv_path: Path | None = None) -> Setting
     database_url, home = _database(environment)
     token = environment.secret("GITHUB_TOKEN")
     app = _github_app(environment)
-    notices = _github_notices(environment, token, app)
+    notices = (*_github_notices(environment, token, app), *_token_notices(environment))
     _check_slack_tokens(environment)
     settings = Settings(
         database_url=database_url,
@@ -198,6 +199,19 @@ def _github_notices(environment: Environment, token: str | None, app: GitHubApp 
         allowed = "a token that may read pull requests, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY"
         environment.refuse("GITHUB_TOKEN", f"not set; allowed: {allowed}")
     return ()
+
+
+def _token_notices(environment: Environment) -> tuple[str, ...]:
+    """What is said of tokens that can be guessed: nobody is kept from trying for weeks."""
+    given = {
+        "VIGIL_API_TOKEN": environment.secret("VIGIL_API_TOKEN"),
+        "VIGIL_VIEWER_TOKEN": environment.secret("VIGIL_VIEWER_TOKEN"),
+    }
+    return tuple(
+        f"{name} has fewer than {_SHORTEST_TOKEN} characters and may be guessed: `openssl rand -hex 32` makes a good one"
+        for name, token in given.items()
+        if token and len(token) < _SHORTEST_TOKEN
+    )
 
 
 def _check_slack_tokens(environment: Environment) -> None:

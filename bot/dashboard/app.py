@@ -1,14 +1,17 @@
 """Puts the dashboard into the application."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
 from bot.access import Access
 from bot.accounts import Account
 from bot.api.management import Management
+from bot.api.problems import is_managing
 from bot.dashboard import audit, board, definitions, insights, pull, run_page, schedules, workers, workflows
 from bot.dashboard.account_sign_in import add_account_sign_in
 from bot.dashboard.pages import Pages
@@ -20,6 +23,7 @@ from bot.redaction import Redactor
 from durable.postgres import Database
 from durable.scheduler import Schedules
 
+_Handler = Callable[[Request, Exception], Awaitable[Response]]
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -70,3 +74,17 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
         return Response(file.content, media_type=file.media_type, headers={"Cache-Control": _FOR_EVER})
 
     app.include_router(pages.router)
+    _answer_people(app, pages)
+
+
+def _answer_people(app: FastAPI, pages: Pages) -> None:
+    """Show a page where there is none, to browsers; programs are answered as before."""
+    answer_programs = cast(_Handler, app.exception_handlers[HTTPException])
+
+    async def not_there(request: Request, problem: Exception) -> Response:
+        asks_for_page = "text/html" in request.headers.get("accept", "") and not is_managing(request.url.path)
+        if isinstance(problem, HTTPException) and problem.status_code == 404 and asks_for_page:
+            return pages.problem(404, "Not here", "There is no such page.")
+        return await answer_programs(request, problem)
+
+    app.add_exception_handler(HTTPException, not_there)

@@ -268,3 +268,10 @@ def test_the_public_address_is_a_host_alone(address: str) -> None:
     [told] = findings(VIGIL_PUBLIC_URL=address)
     assert told.startswith("VIGIL_PUBLIC_URL: ")
     assert "me:it" not in told
+
+
+def test_a_token_that_may_be_guessed_is_spoken_of_without_being_told() -> None:
+    loaded = settings(VIGIL_API_TOKEN="sh0rt", VIGIL_VIEWER_TOKEN="long-enough-to-be-one")
+    [notice] = loaded.notices
+    assert notice.startswith("VIGIL_API_TOKEN has fewer than 16 characters")
+    assert "sh0rt" not in notice

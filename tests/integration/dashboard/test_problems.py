@@ -16,6 +16,7 @@ from bot.last_resort import LastResort
 from bot.security_headers import SecurityHeaders
 from durable.postgres import Database
 from tests.integration.api.conftest import ADMIN, client_of
+from tests.integration.dashboard.conftest import House
 from tests.support.served import served
 
 DETAIL = "s3cret-detail"
@@ -75,3 +76,12 @@ def test_an_open_page_that_fails_says_that_it_shows_old_things(database_url: str
         client.stream("GET", "/page", headers={"Accept": "text/event-stream"}) as response,
     ):
         assert next(response.iter_lines()) == "event: away"
+
+
+def test_an_address_that_is_none_is_a_page_for_people_and_json_for_programs(house: House) -> None:
+    for path in ("/nowhere", "/workers/nowhere/at/all"):
+        page = house.anonymous.get(path, headers={"Accept": "text/html,*/*"})
+        assert (page.status_code, "There is no such page" in page.text) == (404, True)
+        assert house.anonymous.get(path).json() == {"detail": "Not Found"}
+    told = house.admin.get("/api/nowhere", headers={"Accept": "text/html"})
+    assert (told.status_code, told.headers["content-type"]) == (404, "application/json")
