@@ -81,16 +81,16 @@ def _edges(tasks: Sequence[TaskRun], places: Mapping[str, Place]) -> list[Markup
             point = (max(_right(places[id_])[0] for id_ in before) + _ACROSS / 2, _middle(before, places))
             if before not in joined:
                 joined.add(before)
-                drawn += [_curve(_right(places[id_]), point) for id_ in before]
+                drawn += [_curve(_right(places[id_]), point, _ACROSS / 2) for id_ in before]
             drawn.append(_curve(point, target))
         else:
             drawn += [_curve(_right(places[id_]), target) for id_ in before]
     return drawn
 
 
-def _curve(begin: tuple[float, float], end: tuple[float, float]) -> Markup:
-    """Along the row until the last gap, so that it passes no other task's box."""
-    turn = max(begin[0], end[0] - _ACROSS)
+def _curve(begin: tuple[float, float], end: tuple[float, float], gap: float = _ACROSS) -> Markup:
+    """Along the row until the last gap before its end, so that it passes no other task's box."""
+    turn = max(begin[0], end[0] - gap)
     half = (turn + end[0]) / 2
     return Markup('<path class="edge" d="M{} {}H{}C{} {} {} {} {} {}"/>').format(
         *map(_number, (*begin, turn, half, begin[1], half, end[1], *end))
