@@ -92,7 +92,7 @@ class Access:
         before it are what the client says itself. Good for telling clients apart, and for nothing else."""
         direct = request.client.host if request.client else ""
         named = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        return named if self.public_url and named and not _is_public(direct) else direct
+        return named if self.public_url and _is_address(named) and not _is_public(direct) else direct
 
     def _best(self, given: Sequence[bytes | None]) -> Role:
         matches = [
@@ -138,3 +138,11 @@ def _is_public(host: str) -> bool:
         return ipaddress.ip_address(host).is_global
     except ValueError:
         return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
