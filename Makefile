@@ -6,9 +6,10 @@ ARGS ?=
 # Where it is set, each of the hundreds of processes that the tests start compiles anew what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 MINUTES ?= 60
+DOCUMENTED = board-1440-light failed-flow-1440-light pull-request-1440-light pull-request-390-dark
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test chaos lint format mutants bench soak
+.PHONY: help setup demo run test chaos pictures lint format mutants bench soak
 
 help: ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +33,11 @@ test: setup ## Every tier of tests (ARGS="-k reminder" for some)
 
 chaos: setup ## The heavy proofs of the engine in their long form, and the figures they measured
 	@VIGIL_CHAOS=1 $(PYTHON) -m pytest -m chaos -n 2 --dist worksteal --timeout 3600 $(ARGS)
+
+pictures: setup ## Every page of the dashboard, at two widths, light and dark, into pictures/; the documentation's into docs
+	@.ci/browser > /dev/null
+	@VIGIL_CHAOS=1 $(PYTHON) -m pytest -q tests/acceptance/dashboard/test_pictures.py
+	@cp $(DOCUMENTED:%=pictures/%.png) docs/images/dashboard
 
 lint: $(STAMP) ## Format, lint, types, import law
 	@$(PYTHON) -m ruff format --check --quiet .

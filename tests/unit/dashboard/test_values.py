@@ -17,13 +17,13 @@ values = Values(Redactor(["the-known-secret"]))
 
 @serializable
 @dataclass(frozen=True)
-class Parcel:
+class Crate:
     number: int
     api_key: str
 
 
 def test_a_value_is_shown_as_plain_json() -> None:
-    assert values.encoded(encode({"a": [1, Decimal("1.5")], "p": Parcel(7, "k")})).text == (
+    assert values.encoded(encode({"a": [1, Decimal("1.5")], "p": Crate(7, "k")})).text == (
         '{\n  "a": [\n    1,\n    "1.5"\n  ],\n  "p": {\n    "number": 7,\n    "api_key": "[hidden]"\n  }\n}'
     )
     assert values.encoded(None) == Shown("null")
