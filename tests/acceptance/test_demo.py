@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from bot.demo.story import BREAKS
+from tests.support.chaos import IS_LONG
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +41,8 @@ def test_the_demo_holds_and_leaves_no_process_behind(tmp_path: Path) -> None:
     assert leftovers() == []
 
 
-@pytest.mark.parametrize("step", BREAKS)
+@pytest.mark.chaos
+@pytest.mark.parametrize("step", BREAKS if IS_LONG else ["no-bot-restart"])
 def test_the_demo_fails_when_a_step_is_broken_on_purpose(step: str) -> None:
     played = play("--break", step)
     assert played.returncode == 1, played.stdout + played.stderr
