@@ -29,7 +29,7 @@ run: $(STAMP) ## The bot in production shape on this machine, with the settings 
 
 test: setup ## Every tier of tests (ARGS="-k reminder" for some)
 	@.ci/browser > /dev/null || true
-	@$(PYTHON) -m pytest -n 8 --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n 6 --dist worksteal $(ARGS)
 
 chaos: setup ## The heavy proofs of the engine in their long form, and the figures they measured
 	@VIGIL_CHAOS=1 $(PYTHON) -m pytest -m chaos -n 2 --dist worksteal --timeout 3600 $(ARGS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from bot.access import Access
 from bot.api import Management
@@ -32,9 +33,14 @@ from handlers.watch import watch_pull_request
 from tests.integration.api.conftest import ADMIN, VIEWER, client_of
 from tests.integration.api.programs import WORKFLOWS
 from tests.integration.test_web import SECRET, SlackAnswer
+from tests.support.database import Databases
 from tests.support.director import make_test_folder
 from tests.support.served import served
 
+_TABLES = text(
+    "SELECT schemaname || '.' || tablename FROM pg_tables"
+    " WHERE schemaname IN ('durable', 'vigil') AND tablename NOT IN ('schema_version', 'clock')"
+)
 PROGRAMS: tuple[Workflow[..., Any], ...] = (watch_pull_request, *WORKFLOWS)
 
 
@@ -68,9 +74,30 @@ class House:
             return engine_time(connection)
 
 
+@pytest.fixture(scope="module")
+def _used_house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """What is dear to build is built once for the tests of a module."""
+    flows = load(make_test_folder(tmp_path_factory.mktemp("flows")))
+    with databases.migrated() as url, house_on(url, flows) as built:
+        yield built
+
+
 @pytest.fixture
-def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+def house(_used_house: House) -> Iterator[House]:
     """The dashboard over an empty database, with the workflows and flows of the interfaces' tests."""
+    with _used_house.database.transaction("empty") as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(connection.scalars(_TABLES))} RESTART IDENTITY"))
+        connection.execute(text("UPDATE durable.clock SET shift = '0'"))
+    for client in (_used_house.admin, _used_house.viewer, _used_house.anonymous):
+        client.cookies.clear()
+    worker = InlineWorker(_used_house.database, workflows=[*PROGRAMS, *_used_house.management.flows.workflows()])
+    yield replace(_used_house, worker=worker)
+    worker.close()
+
+
+@pytest.fixture
+def new_house(database_url: str, tmp_path: Path) -> Iterator[House]:
+    """A house of which nobody has made use: for tests of what its process remembers."""
     with house_on(database_url, load(make_test_folder(tmp_path))) as built:
         yield built
 

@@ -1,4 +1,4 @@
-"""The pages of workflows and the audit among very many, whatever page and filter."""
+"""Every page among very many workflows, whatever page and filter."""
 
 import re
 import time
@@ -12,9 +12,11 @@ from durable.model import Filter
 from handlers.records import acts
 from tests.integration.dashboard.conftest import House
 from tests.support import crowd
+from tests.support.boards import put, watch_of
 from tests.support.chaos import IS_LONG, Figure, sized
 
 MANY = sized(600, 100_000)
+WATCHED = sized(10, 500)
 TIMES = sized(1, 9)
 MOST_MS = 150
 _STATUSES = text("""
@@ -36,6 +38,13 @@ def test_every_page_is_answered_among_very_many(house: House, record_property: F
     deep = middle_of(house)
     day = f"{house.now() - timedelta(days=8):%Y-%m-%dT%H:%M}"
     pages = {
+        "the board": "/",
+        "the board, searched": "/?q=cache",
+        "a pull request": "/pulls/github.com/acme/api/7",
+        "workers": "/workers",
+        "schedules": "/schedules",
+        "definitions": "/definitions",
+        "insights": "/insights",
         "the list": "/workflows",
         "the list, from the middle": f"/workflows?after={deep}",
         "waiting": "/workflows?state=waiting",
@@ -71,7 +80,8 @@ def test_every_page_is_answered_among_very_many(house: House, record_property: F
 
 
 def fill(house: House) -> None:
-    """Half of them asleep, half over, all with a status; one of a thousand long steps; a flow; and a long audit."""
+    """Half of them asleep, half over, all with a status; one of a thousand long steps; a flow; a long audit; and a board
+    of pull requests."""
     with house.database.transaction("crowd") as connection:
         crowd.put_asleep(connection, MANY // 2)
         crowd.put_ended(connection, MANY // 4)
@@ -80,6 +90,7 @@ def fill(house: House) -> None:
         connection.execute(_STEPS, {"workflow_id": "nap-sleeper-1"})
         for number in range(sized(100, 10_000)):
             acts.note(connection, "ada", "suspend", f"w:{number % 100}", "reason: maintenance")
+    put(house.database, *(watch_of(number, house.now()) for number in range(1, WATCHED + 1)))
     house.management.runs.start("example.SIMPLE_GROUP", {})
     house.worker.run_for(timedelta(seconds=1))
     crowd.settle(house.database)

@@ -22,6 +22,11 @@ from tests.support.served import served
 DETAIL = "s3cret-detail"
 
 
+@pytest.fixture
+def house(new_house: House) -> House:
+    return new_house
+
+
 def break_down(_: Asked) -> View:
     raise ZeroDivisionError(DETAIL)
 

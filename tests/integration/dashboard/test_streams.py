@@ -18,6 +18,11 @@ EVENTS = {"Accept": "text/event-stream"}
 MOST = 200
 
 
+@pytest.fixture
+def house(new_house: House) -> House:
+    return new_house
+
+
 class Stream:
     """An open page: what it was sent, in a thread, until it ends."""
 
