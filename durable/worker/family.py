@@ -34,6 +34,10 @@ class Household(Protocol):
         """(workflow id, member) pairs with inputs as they are stored. Raises `NotSerializable`."""
         ...
 
+    def told(self, now: datetime) -> datetime:
+        """What to note as the time of an entry, where the database says that it is `now`."""
+        ...
+
     def settle_orphans(self) -> None:
         """See to children that nobody waits for any more."""
         ...
@@ -54,6 +58,7 @@ class Family:
 
         def begin(connection: Connection) -> Entry:
             now = journal.lock(connection, self._claim)
+            at = self._household.told(now)
             workflow_id = command.workflow_id or self._id_of(step, 0)
             new = kin.begin_members(
                 connection,
@@ -64,7 +69,7 @@ class Family:
                 policy=command.on_parent_close,
                 linked=False,
             )
-            entry = Entry(step, command.kind, command.name, "done", now, payload=encode(workflow_id), attempt=1)
+            entry = Entry(step, command.kind, command.name, "done", at, payload=encode(workflow_id), attempt=1)
             if not new:
                 taken = {"error": "WorkflowIdTaken", "message": f"a workflow has the id {workflow_id!r} already"}
                 entry = replace(entry, state="failed", payload=encode(taken))
@@ -80,12 +85,13 @@ class Family:
             child = kin.lock_child(connection, command.workflow_id)
             kin.fan_is_complete(connection, self._claim, step)
             now = journal.lock(connection, self._claim)
-            begun = entry or Entry(step, command.kind, command.name, "started", now)
+            at = self._household.told(now)
+            begun = entry or Entry(step, command.kind, command.name, "started", at)
             if child is None:
                 gone = {"error": "WorkflowNotFound", "message": f"{command.workflow_id} was purged"}
-                done: Entry | None = replace(begun, state="failed", payload=encode(gone), at=now)
+                done: Entry | None = replace(begun, state="failed", payload=encode(gone), at=at)
             else:
-                done = self._ended(connection, child, begun, now)
+                done = self._ended(connection, child, begun, at)
             if done is None and child is not None:
                 kin.open_fan(connection, self._claim, step, missing=1, fail_fast=False)
                 kin.link(connection, self._claim, step, child)
@@ -114,7 +120,8 @@ class Family:
         def look(connection: Connection) -> Entry | None:
             complete = kin.fan_is_complete(connection, self._claim, step)
             now = journal.lock(connection, self._claim)
-            begun = entry or Entry(step, command.kind, command.name, "started", now)
+            at = self._household.told(now)
+            begun = entry or Entry(step, command.kind, command.name, "started", at)
             before = _answers(begun)
             if complete is None:
                 self._begin(connection, step, command, now, before)
@@ -123,9 +130,9 @@ class Family:
                 return None
             rows = kin.results(connection, self._claim, step)
             if command.fail_late:
-                done = self._late(step, begun, rows, now, before or [None] * len(rows))
+                done = self._late(step, begun, rows, at, before or [None] * len(rows))
             else:
-                done = _collected(begun, command, rows, now)
+                done = _collected(begun, command, rows, at)
             losers.extend(row.key for row in rows if row.outcome is None)
             kin.leave_behind(connection, losers)
             done_with = [row for row in rows if row.name.startswith(MEMBER_MARK) and row.outcome == "completed"]

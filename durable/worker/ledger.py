@@ -75,6 +75,12 @@ class Ledger:
         """The engine's time: the claim's, moved on by the monotonic clock. In a worker never behind the database's."""
         return self.claim.now + timedelta(seconds=time.monotonic() - self._claimed_at)
 
+    def told(self, now: datetime) -> datetime:
+        """The engine's time, where the database has just said that it is `now`. What is noted of a run never goes back,
+        whichever of the two is ahead."""
+        self._claimed_at -= max((now - self.now()).total_seconds(), 0.0)
+        return max(now, self.now())
+
     def set_status(self, value: str) -> None:
         """Show this with the next commit."""
         with self._lock:

@@ -101,7 +101,7 @@ class Session(Ledger):
                 number, signal, content = found
                 journal.read(connection, self.claim, number, step)
                 payload = _encoded_signal(signal, content)
-            done = replace(started, state="done", payload=payload, at=max(now, self.now()))
+            done = replace(started, state="done", payload=payload, at=self.told(now))
             self.store(connection, done, None)
             return done
 

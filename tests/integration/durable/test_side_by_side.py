@@ -232,3 +232,24 @@ def test_members_of_a_parent_with_the_longest_id_have_ids_that_may_be(inline: In
     worker.client.start(doubling, [1, 2], workflow_id="x" * 256)
     worker.run_until_idle()
     assert worker.client.describe("x" * 256).result == [2, 4]
+
+
+def test_the_times_of_a_history_never_go_back_whoever_tells_them(database: Database, working: Working) -> None:
+    """A run reckons its time from its claim, ahead of the database's by what the answer took; a gather is told it."""
+
+    @workflow
+    def mixed() -> None:
+        double(1)
+        gather(call(double, 2))
+        double(3)
+        start_child(child_of, 4).result()
+        double(5)
+
+    client = Client(database, hint=working(mixed, child_of).hint)
+    names = [f"mixed-{number}" for number in range(20)]
+    for name in names:
+        client.start(mixed, workflow_id=name)
+    eventually(lambda: all(client.describe(name).state == "completed" for name in names))
+    for name in names:
+        times = [entry.at for entry in client.history(name)]
+        assert times == sorted(times), name
