@@ -7,7 +7,7 @@ one is lost, all that are older than the loss are replaced before they are used 
 import time
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -70,8 +70,18 @@ class Losses:
         connection = context.connection
         if not context.is_disconnect or connection is None or connection.invalidated:
             return
-        if connection.info.get(_BORN, 0.0) > self._last:  # else it is only late to be noticed
+        if _born(connection) > self._last:  # else it is only late to be noticed
             self._last = time.monotonic()
+
+
+def _born(connection: Connection) -> float:
+    """When a connection was made; now for an engine's first, while SQLAlchemy asks the server who it is: it has no `info`
+    then (`sqlalchemy.pool.base._AdhocProxiedConnection`)."""
+    try:
+        born: float = connection.info.get(_BORN, 0.0)
+    except NotImplementedError:
+        return time.monotonic()
+    return born
 
 
 def _code(error: BaseException | None) -> str:

@@ -8,10 +8,11 @@ import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
-from typing import Self
+from typing import Any, Self
 
+import psycopg2.extensions
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +21,7 @@ from bot.embedded import EmbeddedPostgres
 from bot.postgres_place import prepare as place_of
 from bot.postmaster import Postmaster
 from durable.client import Client
+from durable.postgres.database import is_away
 from durable.postgres.migrate import upgrade
 from tests.support.chaos import Figure, sized
 from tests.support.database import Databases
@@ -126,6 +128,27 @@ def test_one_statement_finds_out_that_all_connections_are_lost_and_no_other_fail
         with pytest.raises(SQLAlchemyError):
             use_both_pools()
         use_both_pools()
+
+
+def test_a_connection_that_is_lost_while_it_is_made_is_a_loss_like_any(database_url: str) -> None:
+    """SQLAlchemy asks the first connection of an engine who the server is, by a connection that has no `info`."""
+    with opened(database_url) as direct, opened(database_url) as database:
+
+        class Cut(psycopg2.extensions.cursor):
+            def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - the driver's name
+                if query == "show standard_conforming_strings":
+                    with direct.reading() as other:
+                        backend = {"pid": self.connection.info.backend_pid}
+                        other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), backend)
+                super().execute(query, vars)
+
+        def make(dialect: Any, _record: Any, words: Any, options: Any) -> Any:
+            return dialect.connect(*words, cursor_factory=Cut, **options)
+
+        event.listen(database.engine, "do_connect", make)
+        with pytest.raises(SQLAlchemyError) as lost, database.transaction("test"):
+            pass
+        assert is_away(lost.value)
 
 
 def test_what_was_claimed_by_a_claim_whose_answer_was_lost_goes_on_at_once(database_url: str) -> None:
