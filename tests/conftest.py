@@ -36,17 +36,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         remove(Path(os.environ[_FOLDER]))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the tests of whole bots, which take seconds each, to all workers, each of whom begins with its own: pytest-xdist
-    gives everybody a piece of the list as it stands, and what is left at the end had better be quick."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in items if "acceptance" in item.path.parts]
-    quick = [item for item in items if "acceptance" not in item.path.parts]
-    piece = -(-len(quick) // workers)
-    dealt = [(slow[place::workers], quick[place * piece : (place + 1) * piece]) for place in range(workers)]
-    items[:] = [item for first, then in dealt for item in (*first, *then)]
-
-
 def pytest_collection_finish() -> None:
     gc.freeze()  # what was imported and collected stays, and need not be looked through after every few tests
 

@@ -1,5 +1,6 @@
 """The task that makes good for pull requests of which no delivery arrived: what is open at GitHub is watched."""
 
+from datetime import timedelta
 from typing import Any
 
 from config.policy import Policy
@@ -12,6 +13,8 @@ from integrations.github.api import Forbidden, NotFound
 
 LONGEST_S = 600.0
 """For one repository: a heartbeat follows each."""
+ON_ITS_WAY = timedelta(minutes=5)
+"""A pull request is older than its watch by what its delivery took, and GitHub's times are whole seconds."""
 
 
 @task("SWEEP_MISSED", retry=PATIENT, timeout=LONGEST_S)
@@ -37,6 +40,6 @@ def watch_what_was_missed(*_args: Any, **_: Any) -> str:
 
 def _begin(repository: Repository, watches: Watches) -> list[str]:
     found = github().open_pull_requests(repository.owner, repository.repo)
-    since = repository.since.replace(microsecond=0)  # GitHub's times are whole seconds
+    since = repository.since - ON_ITS_WAY
     missed = [each for each in found if each.ref.host.lower() == repository.host and each.created_at >= since]
     return [str(each.ref) for each in missed if watches.begin_missed(each)]
