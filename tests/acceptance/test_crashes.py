@@ -15,6 +15,7 @@ from durable.postgres import Database
 from durable.testing import advance
 from tests.conftest import StartBot
 from tests.support import faults
+from tests.support.chaos import EVERY
 from tests.support.lives import ended, lived_once, posted, reminded, reminder_number, reminders_of
 from tests.support.reviving import revived
 from tests.support.world import World
@@ -35,6 +36,7 @@ SLACK_CALLS = [
     ("chat.postMessage", 3),
     ("conversations.archive", 0),
 ]
+AROUND_SLACK = [(*call, effect) for call in SLACK_CALLS for effect in ("before", "after")]
 GITHUB_CALLS = [("GET /repos/*/pulls/*", 0), ("GET /repos/*/pulls/*", 3), ("GET /users/*", 0)]
 
 
@@ -50,8 +52,8 @@ def live(world: World, bot: BotProcess) -> None:
     lived_once(world, pull_request)
 
 
-@pytest.mark.parametrize("effect", ["before", "after"])
-@pytest.mark.parametrize(("method", "skip"), SLACK_CALLS)
+@pytest.mark.chaos
+@pytest.mark.parametrize(("method", "skip", "effect"), AROUND_SLACK[::EVERY])
 def test_a_crash_around_any_call_to_slack_repeats_and_loses_nothing(
     world: World, start_bot: StartBot, method: str, skip: int, effect: str
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from bot.demo.bot_process import BotProcess
 from bot.demo.waiting import eventually
 from tests.support import faults
+from tests.support.chaos import EVERY
 from tests.support.lives import ended, lived_once, posted, reminded
 from tests.support.world import World
 
@@ -36,7 +37,8 @@ def whole_life(world: World, *, reminders: int = 2, within: float = 30) -> None:
     lived_once(world, pull_request)
 
 
-@pytest.mark.parametrize("fault", IN_DOUBT, ids=lambda fault: f"{fault.name}{' applied' * fault.applied}")
+@pytest.mark.chaos
+@pytest.mark.parametrize("fault", IN_DOUBT[::EVERY], ids=lambda fault: f"{fault.name}{' applied' * fault.applied}")
 def test_an_effect_in_doubt_is_looked_for_and_then_repeated_or_adopted(
     world: World, bot: BotProcess, fault: faults.Fault
 ) -> None:
