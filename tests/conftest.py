@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 
 from bot.demo.bot_process import BotProcess, Role
@@ -19,6 +20,9 @@ from tests.support.proxy import FaultProxy
 from tests.support.world import World
 
 _FOLDER = "VIGIL_TESTS_FOLDER"
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a slow machine is no bug
+hypothesis.settings.load_profile("patient")
 
 
 def _is_worker(config: pytest.Config) -> bool:
