@@ -136,6 +136,7 @@ runs = Table(
     Column("keep_for", Interval),
     Column("seed", Text),
     Column("name", Text, nullable=False),
+    Column("rewound", ARRAY(Integer)),
     CheckConstraint("outcome IN ('completed', 'failed', 'terminated', 'cancelled')", name="outcome"),
     Index("runs_ended", "updated_at", postgresql_where=text("outcome IS NOT NULL")),
     Index(
@@ -156,7 +157,7 @@ runs = Table(
 )
 """What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
 `began_at` is when the present run began. `seed`: what it draws its chance from, where that is not its own id. `name`
-and `created_at` are there to be found by."""
+and `created_at` are there to be found by. `rewound`: the steps it was rewound to, one after the other."""
 
 history = Table(
     "history",
@@ -187,6 +188,7 @@ inbox = Table(
     Column("payload", Text, nullable=False),
     Column("start_name", Text),
     Column("start_input", Text),
+    Column("start_options", Text),
     Column("sent_at", time, nullable=False),
     Column("read_run", Integer),
     Column("read_step", Integer),
@@ -279,12 +281,14 @@ queues = Table(
     Column("burst", Integer, nullable=False, server_default=text("1")),
     Column("tokens", Double, nullable=False, server_default=text("1")),
     Column("filled_at", time, nullable=False, server_default=text("clock_timestamp()")),
+    Column("most_per_worker", Integer),
     CheckConstraint("most_running > 0", name="most_running"),
     CheckConstraint("rate > 0", name="rate"),
+    CheckConstraint("most_per_worker > 0", name="most_per_worker"),
     postgresql_with={"fillfactor": "50"},
 )
 """The queues with a limit: `most_running` workflows at one time, `rate` claims a second with `burst` at once, over all
-workers. A queue without a row has none."""
+workers; `most_per_worker` at one time on each worker. A queue without a row has none."""
 
 schedules = Table(
     "schedules",
