@@ -56,6 +56,7 @@ class Entry:
         return f"{self.kind} {self.name}".strip()
 
 
+@serializable
 @dataclass(frozen=True)
 class WorkflowOptions:
     """What a workflow was declared with; see `durable.definitions.workflow`."""
@@ -187,10 +188,16 @@ class AwaitChild:
     name = ""
 
 
-def member_id(workflow_id: str, run: int, step: int, member: int) -> str:
-    """The id of a member or child that nobody named: its parent's, run, step and number; a digest of them where that would
-    be too long."""
-    full = f"{workflow_id}~{run}.{step}.{member}"
+def rewinds_before(rewound: Sequence[int], step: int) -> int:
+    """Which life a step is in: 0 before any rewind, else the number of the last rewind that went back to before it.
+    `rewound` are the steps that the run was rewound to, one after the other."""
+    return max((number for number, to in enumerate(rewound, start=1) if to < step), default=0)
+
+
+def member_id(workflow_id: str, run: int, step: int, member: int, rewinds: int = 0) -> str:
+    """The id of a member or child that nobody named: its parent's, run, step and number, and which life that step is in;
+    a digest of them where that would be too long."""
+    full = f"{workflow_id}~{run}.{step}.{member}" + (f".{rewinds}" if rewinds else "")
     if len(full) <= MAX_WORKFLOW_ID:
         return full
     digest = hashlib.sha256(full.encode()).hexdigest()[:_DIGEST]
@@ -204,7 +211,8 @@ Command = CallActivity | Sleep | Receive | Patch | Gather | StartChild | AwaitCh
 class ActivityInfo:
     """What an activity may know of the call it serves.
 
-    `key` is (workflow id, run, step): the same on every repeat of one intended effect, and never used for another.
+    `key` is (workflow id, run, step): the same on every repeat of one intended effect, and never used for another. A step
+    that a rewind had forgotten and that is taken anew is another effect: `rewinds` tells such lives of a step apart.
     `timeout` is in seconds: a client's call has to be over by then.
     """
 
@@ -213,17 +221,19 @@ class ActivityInfo:
     step: int
     attempt: int
     timeout: float
+    rewinds: int = 0
 
     @property
     def key(self) -> str:
         """The idempotency key of the effect."""
-        return f"{self.workflow_id}/{self.run}/{self.step}"
+        return f"{self.workflow_id}/{self.run}/{self.step}" + (f"~{self.rewinds}" if self.rewinds else "")
 
 
 @dataclass(frozen=True)
 class Claim:
     """A workflow in this worker's hands. Every write carries `fence`; `now` is the engine's time of the claim; `cancel`
-    is why it is to end, until its code has seen that; `seed` is what it draws its chance from, if not from its id."""
+    is why it is to end, until its code has seen that; `seed` is what it draws its chance from, if not from its id;
+    `rewound` are the steps that it was rewound to, one after the other."""
 
     key: int
     workflow_id: str
@@ -237,6 +247,7 @@ class Claim:
     history: dict[int, Entry]
     cancel: str | None = None
     seed: str | None = None
+    rewound: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from durable.model import Started, WorkflowOptions
 from durable.payloads import is_reference
 from durable.postgres import kin, payloads
 from durable.postgres.endings import begin_run
+from durable.serde import encode
 
 _BEGIN = text("""
 WITH begun AS (
@@ -30,8 +31,8 @@ _LOCK = text(
 )
 _KNOWN_KEY = text("SELECT 1 FROM durable.inbox WHERE workflow_key = :workflow AND key = :key")
 _SEND = text(
-    "INSERT INTO durable.inbox (workflow_key, key, name, payload, start_name, start_input, sent_at)"
-    " VALUES (:workflow, :key, :name, :payload, :start_name, :start_input, :now)"
+    "INSERT INTO durable.inbox (workflow_key, key, name, payload, start_name, start_input, start_options, sent_at)"
+    " VALUES (:workflow, :key, :name, :payload, :start_name, :start_input, :start_options, :now)"
     " ON CONFLICT (workflow_key, key) DO NOTHING"
 )
 _WAKE = text(
@@ -119,7 +120,7 @@ def signal_with_start(connection: Connection, beginning: Beginning, outgoing: Ou
     elif not started:
         connection.execute(_RECALL, {"workflow": row.key})
     # What starts a run is as old as the run, not younger: at its end `endings.end` tells the two apart by that.
-    _send(connection, row.key, outgoing, started or row.now, start=(beginning.name, beginning.input))
+    _send(connection, row.key, outgoing, started or row.now, start=beginning)
     return True
 
 
@@ -145,13 +146,16 @@ def _counted(connection: Connection, workflow: int, key: str) -> bool:
 
 
 def _send(
-    connection: Connection,
-    workflow: int,
-    outgoing: Outgoing,
-    now: datetime,
-    start: tuple[str | None, str | None] = (None, None),
+    connection: Connection, workflow: int, outgoing: Outgoing, now: datetime, start: Beginning | None = None
 ) -> None:
-    sent = vars(outgoing) | {"workflow": workflow, "start_name": start[0], "start_input": start[1], "now": now}
-    payloads.use(connection, workflow, outgoing.payload, start[1])
+    sent = vars(outgoing) | {"workflow": workflow, "now": now} | _kept_of(start)
+    payloads.use(connection, workflow, outgoing.payload, sent["start_input"])
     connection.execute(_SEND, sent)
     connection.execute(_WAKE, {"workflow": workflow, "now": now})
+
+
+def _kept_of(start: Beginning | None) -> dict[str, str | None]:
+    """What a signal keeps of the start that came with it."""
+    if start is None:
+        return {"start_name": None, "start_input": None, "start_options": None}
+    return {"start_name": start.name, "start_input": start.input, "start_options": encode(start.options)}

@@ -13,13 +13,14 @@ from sqlalchemy import Connection, text
 from durable.model import Claim, WorkflowOptions
 from durable.postgres import journal, kin, payloads
 from durable.postgres.journal import FORGOTTEN, ONE_WRITTEN, Hold, Write, values_of
+from durable.serde import decode
 
 _HELD = "key = :key AND fence = :fence AND state = 'running'"
 _CLOSED_BY_US = "EXISTS (SELECT FROM durable.workflows WHERE key = :key AND fence = :fence AND state = 'closed')"
 # A signal-with-start that came while the run was on and that nobody read. One that came before has had its run: code
 # that ends without reading what started it must not go round for ever.
 _UNREAD_START = """
-    SELECT start_name, start_input FROM durable.inbox WHERE workflow_key = :key AND read_at IS NULL
+    SELECT start_name, start_input, start_options FROM durable.inbox WHERE workflow_key = :key AND read_at IS NULL
         AND start_input IS NOT NULL AND sent_at > (SELECT created_at FROM durable.runs
             WHERE workflow_key = :key AND run = :run) ORDER BY id LIMIT 1"""
 _END_RUN = """
@@ -62,7 +63,8 @@ WITH clock AS MATERIALIZED (SELECT durable.now() AS now), held AS (
     DELETE FROM durable.history WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
 ), continued AS (
     UPDATE durable.runs SET run = runs.run + 1, input = :input, status = coalesce(:status, status),
-        began_at = clock.now, updated_at = clock.now, seed = NULL
+        began_at = clock.now, updated_at = clock.now, seed = NULL,
+        rewound = NULL
     FROM clock WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM held)
 )
 SELECT now FROM clock WHERE EXISTS (SELECT FROM held)
@@ -78,15 +80,17 @@ def end(connection: Connection, order: Write) -> bool | None:
 
 
 def end_and_go_on(connection: Connection, order: Write) -> None:
-    """End the run and begin the next one with the signal-with-start that came meanwhile, as if it had come a moment
-    later. Raises `FenceLost`."""
+    """End the run and begin the next one with the signal-with-start that came meanwhile, with its options, as if it
+    had come a moment later. Raises `FenceLost`."""
     claim = order.claim
     now = journal.lock(connection, claim)
     given = values_of(order)
     waiting = connection.execute(_WAITING, given).one()
     journal.write(connection, replace(order, disposition=Hold(0)))
     connection.execute(_END_AND_GO_ON, given)
-    begin_run(connection, claim.key, claim.run + 1, waiting.start_name, waiting.start_input, now)
+    # A release before this one kept no options.
+    options = None if waiting.start_options is None else decode(waiting.start_options)
+    begin_run(connection, claim.key, claim.run + 1, waiting.start_name, waiting.start_input, now, options)
 
 
 def begin_run(

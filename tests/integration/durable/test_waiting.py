@@ -16,10 +16,12 @@ from durable import (
     now,
     random,
     receive,
+    resource,
     set_status,
     sleep,
     workflow,
 )
+from durable.client import Client
 from durable.postgres import Database
 from durable.testing import InlineWorker, advance
 
@@ -210,6 +212,71 @@ def test_a_signal_with_start_that_nobody_read_begins_the_next_run(database: Data
     client.start(greedy, workflow_id="w")
     worker.run_until_idle()
     assert (client.describe("w").run, result(worker)) == (2, "late")
+
+
+@workflow
+def handing_over() -> None:
+    signal_with_the_next_start()
+
+
+@workflow(queue="narrow", priority=7, deadline=timedelta(hours=1), retention=timedelta(days=2), version="2")
+def bounded() -> None:
+    receive("never")
+
+
+@activity
+def signal_with_the_next_start() -> None:
+    resource(Client).signal_with_start(bounded, workflow_id="w", signal="again", key="late")
+
+
+def leave_a_signal_with_start(database: Database, inline: Inline) -> None:
+    """Let a workflow's first run end with a signal-with-start unread that asks for `bounded`."""
+    worker = inline(handing_over, resources={Client: Client(database)})
+    worker.client.start(handing_over, workflow_id="w")
+    worker.run_until_idle()
+
+
+def options_of_the_second_run(database: Database) -> tuple[Any, ...]:
+    with database.reading() as connection:
+        row = connection.execute(
+            text(
+                "SELECT w.name, queue, priority, deadline_at - created_at AS deadline, keep_for, version"
+                " FROM durable.workflows w JOIN durable.runs r ON workflow_key = key AND r.run = w.run AND w.run = 2"
+            )
+        )
+        return tuple(row.one())
+
+
+def test_a_run_begun_by_a_leftover_signal_has_the_deadline_and_the_queue_its_start_was_given(
+    database: Database, inline: Inline
+) -> None:
+    leave_a_signal_with_start(database, inline)
+    hour, days = timedelta(hours=1), timedelta(days=2)
+    assert options_of_the_second_run(database) == ("bounded", "narrow", 7, hour, days, "2")
+    worker = inline(bounded, queues=["narrow"], version="2")
+    worker.run_for(timedelta(minutes=59))
+    assert state(worker) == "waiting"
+    worker.run_for(timedelta(minutes=2))
+    assert (state(worker), worker.client.describe("w").run) == ("cancelled", 2)
+
+
+def test_a_run_begun_by_a_signal_of_a_release_that_kept_no_options_has_none_of_its_own(
+    database: Database, inline: Inline
+) -> None:
+    @activity
+    def signal_of_old() -> None:
+        signal_with_the_next_start()
+        with database.transaction("test") as connection:
+            connection.execute(text("UPDATE durable.inbox SET start_options = NULL"))
+
+    @workflow(priority=2)
+    def of_old() -> None:
+        signal_of_old()
+
+    worker = inline(of_old, resources={Client: Client(database)})
+    worker.client.start(of_old, workflow_id="w")
+    worker.run_until_idle()
+    assert options_of_the_second_run(database) == ("bounded", "default", 2, None, None, None)
 
 
 def test_code_that_ends_without_reading_what_started_it_does_not_go_round_for_ever(inline: Inline) -> None:
