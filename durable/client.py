@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, ParamSpec, get_args
+from typing import Any, ParamSpec
 
 from sqlalchemy import Connection
 
-from durable.definitions import Workflow
+from durable.definitions import Workflow, checked_reuse
 from durable.errors import Undecodable, WrongState
 from durable.model import (
     MAX_WORKFLOW_ID,
@@ -17,6 +17,7 @@ from durable.model import (
     Gate,
     Overview,
     Page,
+    Reuse,
     Started,
     Unapplied,
     WorkerRow,
@@ -24,7 +25,6 @@ from durable.model import (
 )
 from durable.payloads import is_reference
 from durable.postgres import cancelling, commands, deliveries, gates, payloads, search, steering, views
-from durable.postgres.commands import Reuse
 from durable.postgres.database import Database
 from durable.replay import encode_input
 from durable.serde import decode, encode
@@ -69,18 +69,18 @@ class Client:
         workflow: Workflow[P, Any],
         *args: P.args,
         workflow_id: str,
-        reuse: Reuse = "allow_closed",
+        reuse: Reuse | None = None,
         **kwargs: P.kwargs,
     ) -> Started:
         """Begin a workflow; while one with this id runs, this changes nothing and says so.
 
-        `reuse` says what else becomes of an id that was used before: with "allow_closed" an ended workflow begins its
-        next run; "reject" raises `WorkflowIdTaken` for it; with "terminate" one that runs is ended at once and the next
-        run begins. `workflow_id` and `reuse` are never passed on: give a workflow's own parameters of these names by
-        position. Raises `ValueError` for any other value of `reuse`.
+        `reuse` says what else becomes of an id that was used before, where it is not to be what the workflow was
+        declared with, by default "allow_closed": an ended workflow begins its next run. "reject" raises
+        `WorkflowIdTaken` for it; with "terminate" one that runs is ended at once and the next run begins. `workflow_id`
+        and `reuse` are never passed on: give a workflow's own parameters of these names by position. Raises
+        `ValueError` for any other value of `reuse`.
         """
-        if reuse not in get_args(Reuse):
-            raise ValueError(f"reuse is {reuse!r}, must be one of {', '.join(get_args(Reuse))}")
+        how = workflow.options.reuse if reuse is None else checked_reuse(reuse)
         beginning = self._beginning(workflow, workflow_id, encode_input(args, kwargs))
         if self._timeout is None and not is_reference(beginning.input):
             with self._database.statement("start") as connection:
@@ -89,7 +89,7 @@ class Client:
                 self._something_is_due()
                 return Started(workflow_id, 1, is_new=True)
         with self._writing("start") as connection:
-            return commands.start(connection, beginning, reuse)
+            return commands.start(connection, beginning, how)
 
     def signal(self, workflow_id: str, name: str, payload: Any = None, *, key: str) -> bool:
         """Send a signal; False when `key` was counted before. Raises `WorkflowNotFound`, `WorkflowClosed`."""
@@ -100,7 +100,12 @@ class Client:
     def signal_with_start(
         self, workflow: Workflow[..., Any], *args: Any, workflow_id: str, signal: str, payload: Any = None, key: str
     ) -> bool:
-        """Send a signal and begin the workflow, or its next run, where none runs; False when `key` was counted."""
+        """Send a signal and begin the workflow, or its next run, where none runs; False when `key` was counted.
+
+        A workflow that runs is never ended for it. If that one ends without reading the signal, the signal begins the
+        next run; not so where the workflow is declared with `reuse="reject"`. Then an ended one raises
+        `WorkflowIdTaken`.
+        """
         beginning = self._beginning(workflow, workflow_id, encode_input(args, {}))
         outgoing = commands.Outgoing(signal, self._shortened(encode(payload)), key)
         with self._writing("signal") as connection:

@@ -3,11 +3,11 @@
 import functools
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, get_args, overload
 
 from durable import context
 from durable.errors import OutsideWorkflow
-from durable.model import ActivitySpec, CallActivity, WorkflowOptions
+from durable.model import ActivitySpec, CallActivity, Reuse, WorkflowOptions
 from durable.retry import RetryPolicy
 
 P = ParamSpec("P")
@@ -76,6 +76,7 @@ def workflow(
     deadline: timedelta | None = None,
     retention: timedelta | None = None,
     version: str | None = None,
+    reuse: Reuse = "allow_closed",
 ) -> WorkflowDecorator: ...
 def workflow(
     function: Callable[..., Any] | None = None,
@@ -86,19 +87,33 @@ def workflow(
     deadline: timedelta | None = None,
     retention: timedelta | None = None,
     version: str | None = None,
+    reuse: Reuse = "allow_closed",
 ) -> Any:
     """Declare a workflow: an ordinary synchronous function. Its name is the function's.
 
     `queue` says which workers and which limits go for it. Among what is due, a higher `priority` goes first. A run that
     takes longer than `deadline` is cancelled. An ended one is forgotten after `retention` (None: the engine's 30 days).
     With `version` only workers of that version run it; without, any release may go on with any run.
+
+    `reuse` says what a start makes of an id that was used before: with "allow_closed" an ended workflow begins its next
+    run; "reject" raises `WorkflowIdTaken` for it; both change nothing while one runs. With "terminate" one that runs is
+    ended at once and the next run begins. `Client.start` may say otherwise, and an operator's restart does not ask.
+    `Client.signal_with_start` says what it makes of it. Children, whose ids must be free, and schedules, whose times are
+    decided on once, do not go by it. Raises `ValueError` for any other value.
     """
-    options = WorkflowOptions(queue, priority, deadline, retention, version)
+    options = WorkflowOptions(queue, priority, deadline, retention, version, checked_reuse(reuse))
 
     def declare(inner: Callable[..., Any]) -> Workflow[..., Any]:
         return Workflow(inner, options)
 
     return declare if function is None else declare(function)
+
+
+def checked_reuse(reuse: Reuse) -> Reuse:
+    """The value itself. Raises `ValueError` that says what it may be."""
+    if reuse not in get_args(Reuse):
+        raise ValueError(f"reuse is {reuse!r}, must be one of {', '.join(get_args(Reuse))}")
+    return reuse
 
 
 class ActivityDecorator(Protocol):

@@ -46,7 +46,8 @@ class SendSignal:
 
 @dataclass(frozen=True)
 class SignalWithStart:
-    """Signal a workflow, beginning it (or its next run) where none is running."""
+    """Signal a workflow, beginning it (or its next run) where none is running. One that is declared with
+    `reuse="reject"` and has ended is left so, and the delivery is ignored."""
 
     workflow: Workflow[..., Any]
     args: tuple[Any, ...]

@@ -14,6 +14,8 @@ WorkflowState = Literal[
     "ready", "running", "waiting", "parked", "paused", "completed", "failed", "terminated", "cancelled"
 ]
 ParentClose = Literal["abandon", "cancel", "terminate"]
+Reuse = Literal["allow_closed", "reject", "terminate"]
+"""What a start does when its workflow id was used before."""
 MAX_WORKFLOW_ID = 256
 _DIGEST = 40
 MEMBER_MARK = "@"
@@ -66,6 +68,7 @@ class WorkflowOptions:
     deadline: timedelta | None = None
     retention: timedelta | None = None
     version: str | None = None
+    reuse: Reuse = "allow_closed"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _add_starting(routes: APIRouter, orchestrations: Orchestrations) -> None:
     answers: dict[int | str, dict[str, Any]] = {
         200: {"description": "It was waited for and has completed: its output"},
         202: {"model": ManagementUris, "description": "Begun"},
-        409: {"model": Refused, "description": "One of this id runs"},
+        409: {"model": Refused, "description": "One of this id runs, or has run and none may again"},
         408: {"model": Refused, "description": "The body did not arrive in time"},
         413: {"model": Refused},
         500: {"model": InstanceStatus, "description": "It was waited for and has failed, and that was to be told so"},
@@ -63,7 +63,7 @@ def _add_starting(routes: APIRouter, orchestrations: Orchestrations) -> None:
         summary="Begin an instance of this id",
     )
     async def start_named(request: Request, function_name: str, instance_id: str) -> Response:
-        """One that has ended begins again; while it runs, this is refused."""
+        """One that has ended begins again; while it runs, this is refused. The workflow's `reuse` may say otherwise."""
         return await orchestrations.start(request, function_name, instance_id)
 
     @routes.post(

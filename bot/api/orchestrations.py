@@ -36,7 +36,8 @@ class Orchestrations:
         self.door = door
 
     async def start(self, request: Request, function_name: str, instance_id: str) -> Response:
-        """Begin one. Raises `Problem`: 400 for an unknown workflow, a bad id or input, 409 while one runs."""
+        """Begin one, by the `reuse` that it was declared with. Raises `Problem`: 400 for an unknown workflow, a bad id or
+        input, 409 while one runs, or where one has run and none may again."""
         workflow = self._workflows.get(function_name)
         if workflow is None:
             known = ", ".join(sorted(self._workflows))
@@ -52,6 +53,8 @@ class Orchestrations:
                 return self._client.start(workflow, *arguments, workflow_id=instance_id).is_new
             except (ValueError, NotSerializable) as problem:
                 raise Problem(400, f"the input cannot be used: {problem}") from problem
+            except WorkflowIdTaken as problem:
+                raise Problem(409, str(problem)) from problem
 
         if not await self.door.wait_for(begin):
             raise Problem(409, f"an instance {instance_id} is there and has not ended")

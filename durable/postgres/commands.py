@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from durable.errors import WorkflowClosed, WorkflowIdTaken, WorkflowNotFound
-from durable.model import Started, WorkflowOptions
+from durable.model import Reuse, Started, WorkflowOptions
 from durable.payloads import is_reference
 from durable.postgres import kin, payloads
 from durable.postgres.endings import begin_run
@@ -50,10 +50,6 @@ _TERMINATED = text(
 )
 
 
-Reuse = Literal["allow_closed", "reject", "terminate"]
-"""What a start does when its workflow id was used before."""
-
-
 @dataclass(frozen=True)
 class Beginning:
     """What begins a workflow: its id, its name, its encoded input and what it was declared with."""
@@ -84,7 +80,8 @@ def begin(connection: Connection, beginning: Beginning) -> datetime | None:
 
 
 def start(connection: Connection, beginning: Beginning, reuse: Reuse = "allow_closed") -> Started:
-    """Begin a workflow unless one with this id is there; a closed one is begun again as its next run, by `reuse`."""
+    """Begin a workflow unless one with this id is there; a closed one is begun again as its next run, by `reuse` (not by
+    what it was declared with, which is for the caller to hand on)."""
     if begin(connection, beginning):
         return Started(beginning.workflow_id, 1, is_new=True)
     row = _locked(connection, beginning.workflow_id)
@@ -93,7 +90,7 @@ def start(connection: Connection, beginning: Beginning, reuse: Reuse = "allow_cl
     if row.state != "closed":
         terminate(connection, beginning.workflow_id, "replaced by a new start")
     elif reuse == "reject":
-        raise WorkflowIdTaken(f"workflow id {beginning.workflow_id!r} is taken by one that has ended; purge it first")
+        raise _taken(beginning.workflow_id)
     begin_run(connection, row.key, row.run + 1, beginning.name, beginning.input, row.now, beginning.options)
     return Started(beginning.workflow_id, row.run + 1, is_new=True)
 
@@ -110,17 +107,21 @@ def signal(connection: Connection, workflow_id: str, outgoing: Outgoing) -> bool
 
 
 def signal_with_start(connection: Connection, beginning: Beginning, outgoing: Outgoing) -> bool:
-    """Signal the workflow, beginning it (or, when closed, its next run) first; False when the key was counted before."""
+    """Signal the workflow, beginning it (or, when closed, its next run) first; False when the key was counted before.
+    One that must have no next run takes the signal as any other, and when closed raises `WorkflowIdTaken`."""
+    runs_once = beginning.options.reuse == "reject"
     started = begin(connection, beginning)
     row = _locked(connection, beginning.workflow_id)
     if _counted(connection, row.key, outgoing.key):
         return False
+    if row.state == "closed" and runs_once:
+        raise _taken(beginning.workflow_id)
     if row.state == "closed":
         begin_run(connection, row.key, row.run + 1, beginning.name, beginning.input, row.now, beginning.options)
-    elif not started:
+    elif not started and not runs_once:
         connection.execute(_RECALL, {"workflow": row.key})
     # What starts a run is as old as the run, not younger: at its end `endings.end` tells the two apart by that.
-    _send(connection, row.key, outgoing, started or row.now, start=beginning)
+    _send(connection, row.key, outgoing, started or row.now, start=None if runs_once else beginning)
     return True
 
 
@@ -139,6 +140,10 @@ def _locked(connection: Connection, workflow_id: str) -> Any:
     if row is None:
         raise WorkflowNotFound(f"no workflow has the id {workflow_id!r}")
     return row
+
+
+def _taken(workflow_id: str) -> WorkflowIdTaken:
+    return WorkflowIdTaken(f"workflow id {workflow_id!r} is taken by one that has ended; purge it first")
 
 
 def _counted(connection: Connection, workflow: int, key: str) -> bool:

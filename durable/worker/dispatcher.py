@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from durable.client import check_workflow_id
-from durable.errors import WorkflowClosed, WorkflowNotFound
+from durable.errors import WorkflowClosed, WorkflowIdTaken, WorkflowNotFound
 from durable.intake import Ignore, Instruction, Router, SendSignal, SignalWithStart, Unroutable
 from durable.postgres import commands, deliveries, payloads
 from durable.postgres.database import Database, in_short, is_away
@@ -134,7 +134,10 @@ class Dispatcher:
                 outgoing = commands.Outgoing(name, self._shortened(encode(payload)), key)
                 input_ = self._shortened(encode_input(args, {}))
                 beginning = commands.Beginning(check_workflow_id(workflow_id), workflow.name, input_, workflow.options)
-                new = commands.signal_with_start(connection, beginning, outgoing)
+                try:
+                    new = commands.signal_with_start(connection, beginning, outgoing)
+                except WorkflowIdTaken as error:
+                    return f"ignored: {error}"
         return f"{name} to {workflow_id}" if new else f"{name} to {workflow_id} counted before"
 
     def _shortened(self, encoded: str) -> str:

@@ -50,9 +50,19 @@ def everything(cities: list[str]) -> Receipt:
     return Receipt(len(cities))
 
 
+@workflow(reuse="reject")
+def once(value: Any) -> Any:
+    return value
+
+
+@workflow(reuse="terminate")
+def anew(value: Any) -> Any:
+    return value
+
+
 @workflow
 def two_arguments(_first: int, _second: int) -> None:
     """Cannot be begun by its input."""
 
 
-WORKFLOWS = (echo, delivery, approval, everything, two_arguments)
+WORKFLOWS = (echo, delivery, approval, everything, once, anew, two_arguments)

@@ -95,6 +95,17 @@ def test_an_instance_that_runs_is_not_begun_twice_and_one_that_has_ended_is(stag
     assert stage.admin.post(f"{BASE}/orchestrators/echo/twice", json=3).status_code == 202
 
 
+def test_an_id_is_used_again_as_its_workflow_was_declared(stage: Stage) -> None:
+    assert stage.admin.post(f"{BASE}/orchestrators/anew/again", json=1).status_code == 202
+    assert stage.admin.post(f"{BASE}/orchestrators/anew/again", json=2).status_code == 202
+    assert stage.admin.post(f"{BASE}/orchestrators/once/only", json=1).status_code == 202
+    stage.worker.run_until_idle()
+    assert stage.admin.get(f"{BASE}/instances/again").json()["output"] == 2
+    refused = stage.admin.post(f"{BASE}/orchestrators/once/only", json=2)
+    assert refused.status_code == 409
+    assert "'only' is taken by one that has ended" in refused.text
+
+
 def test_a_workflow_takes_its_default_when_nothing_is_given(stage: Stage) -> None:
     stage.admin.post(f"{BASE}/orchestrators/delivery/by-default")
     stage.worker.run_until_idle()
