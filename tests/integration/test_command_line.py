@@ -1,4 +1,8 @@
-"""The command line as operators meet it: exit codes, one clear line per problem, and never a traceback or a secret."""
+"""The command line as operators meet it: exit codes, one clear line per problem, and never a traceback or a secret.
+
+Each command is a process of its own. Most are forked; `python -m bot`, which takes a second to import what it needs, is
+started where its start or its size is what is looked at, and once for each group of commands.
+"""
 
 import json
 import os
@@ -23,6 +27,7 @@ from bot.postgres_place import LOCATION_FILE
 from durable import receive, workflow
 from durable.client import Client
 from durable.postgres import Database
+from tests.support.forked_bot import ForkedBotProcess, run_forked
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -37,16 +42,25 @@ SETTINGS = {
 
 
 def vigil(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `python -m bot …` is, forked, in the checkout with this environment alone."""
+    return run_forked(arguments, _alone(environment), ROOT, within=60)
+
+
+def started(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python -m bot …` in the checkout with this environment alone."""
     return subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "VIGIL_HOME": "/nowhere", **environment},
+        env=_alone(environment),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def _alone(environment: dict[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "VIGIL_HOME": "/nowhere", **environment}
 
 
 @workflow
@@ -74,9 +88,18 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def home_bot(home: Path, tmp_path: Path) -> Iterator[BotProcess]:
-    """A bot on its embedded PostgreSQL."""
-    environment = {**SETTINGS, "PORT": str(free_port()), "VIGIL_HOME": str(home)}
-    bot = BotProcess("serve", environment, tmp_path)
+    """A bot on its embedded PostgreSQL, as operators start it."""
+    yield from _at_home(BotProcess, home, tmp_path)
+
+
+@pytest.fixture
+def forked_home_bot(home: Path, tmp_path: Path) -> Iterator[BotProcess]:
+    """The same, forked."""
+    yield from _at_home(ForkedBotProcess, home, tmp_path)
+
+
+def _at_home(kind: type[BotProcess], home: Path, folder: Path) -> Iterator[BotProcess]:
+    bot = kind("serve", {**SETTINGS, "PORT": str(free_port()), "VIGIL_HOME": str(home)}, folder)
     bot.start()
     yield bot
     bot.stop()
@@ -84,7 +107,7 @@ def home_bot(home: Path, tmp_path: Path) -> Iterator[BotProcess]:
 
 
 def test_without_settings_each_missing_one_is_a_line_and_the_exit_code_is_2() -> None:
-    ended = vigil("serve")
+    ended = started("serve")
 
     assert ended.returncode == 2
     named = {line.split(":")[0] for line in ended.stderr.splitlines()}
@@ -113,9 +136,9 @@ def test_a_bad_setting_is_one_line_and_exit_code_2(environment: dict[str, str], 
     assert line.startswith(start)
 
 
-def test_a_port_that_is_taken_is_told_before_anything_begins(home_bot: BotProcess, tmp_path: Path) -> None:
-    home_bot.wait_until_ready()
-    port = home_bot.url.rpartition(":")[2]
+def test_a_port_that_is_taken_is_told_before_anything_begins(forked_home_bot: BotProcess, tmp_path: Path) -> None:
+    forked_home_bot.wait_until_ready()
+    port = forked_home_bot.url.rpartition(":")[2]
     ended = vigil("serve", "--port", port, **SETTINGS, VIGIL_HOME=str(tmp_path / "other"))
 
     assert ended.returncode == 2
@@ -124,7 +147,7 @@ def test_a_port_that_is_taken_is_told_before_anything_begins(home_bot: BotProces
 
 
 def test_a_database_that_is_away_is_one_line_without_its_password() -> None:
-    ended = vigil("worker", **SETTINGS, DATABASE_URL="postgres://vigil:hunter2@127.0.0.1:1/vigil")
+    ended = started("worker", **SETTINGS, DATABASE_URL="postgres://vigil:hunter2@127.0.0.1:1/vigil")
 
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
@@ -134,7 +157,7 @@ def test_a_database_that_is_away_is_one_line_without_its_password() -> None:
 def test_a_given_database_is_upgraded_by_command_alone_and_twice_is_harmless(empty_database_url: str) -> None:
     refused = vigil("serve", **SETTINGS, DATABASE_URL=empty_database_url)
     behind = vigil("db", "current", DATABASE_URL=empty_database_url)
-    first = vigil("db", "upgrade", DATABASE_URL=empty_database_url)
+    first = started("db", "upgrade", DATABASE_URL=empty_database_url)
     second = vigil("db", "upgrade", DATABASE_URL=empty_database_url)
     current = vigil("db", "current", DATABASE_URL=empty_database_url)
 
@@ -175,20 +198,20 @@ def test_workflows_are_listed_shown_and_terminated(database: Database, database_
         assert "other" in readable.stdout
     assert vigil("workflow", "terminate", "other", "--reason", "enough", DATABASE_URL=database_url).returncode == 0
     assert answer("show", "other")["state"] == "terminated"
-    again = vigil("workflow", "terminate", "other", "--reason", "enough", DATABASE_URL=database_url)
+    again = started("workflow", "terminate", "other", "--reason", "enough", DATABASE_URL=database_url)
     unknown = vigil("workflow", "show", "nobody", DATABASE_URL=database_url)
     assert (again.returncode, unknown.returncode) == (1, 1)
     assert "nobody" in unknown.stderr
 
 
 def test_commands_attach_to_the_database_of_a_running_bot_and_leave_it_running(
-    home_bot: BotProcess, home: Path
+    forked_home_bot: BotProcess, home: Path
 ) -> None:
-    home_bot.wait_until_ready()
+    forked_home_bot.wait_until_ready()
     listed = vigil("workflow", "list", "--json", VIGIL_HOME=str(home))
 
     assert (listed.returncode, listed.stdout) == (0, "[]\n")
-    home_bot.wait_until_ready()
+    forked_home_bot.wait_until_ready()
 
 
 def test_a_stop_is_clean_and_quick_and_takes_the_embedded_database_along(home_bot: BotProcess, home: Path) -> None:
@@ -218,18 +241,18 @@ def test_an_idle_bot_is_small(home_bot: BotProcess) -> None:
     assert psutil.Process(home_bot.pid).memory_info().rss < 150 * 1024 * 1024
 
 
-def test_no_secret_and_no_plain_line_stands_in_the_log(home_bot: BotProcess) -> None:
-    home_bot.wait_until_ready()
-    home_bot.terminate()
+def test_no_secret_and_no_plain_line_stands_in_the_log(forked_home_bot: BotProcess) -> None:
+    forked_home_bot.wait_until_ready()
+    forked_home_bot.terminate()
 
-    lines = home_bot.log_text.splitlines()
-    assert len(home_bot.logs()) == len(lines)
+    lines = forked_home_bot.log_text.splitlines()
+    assert len(forked_home_bot.logs()) == len(lines)
     for secret in ("webhook-s3cret", "ghp_t0ken", "xoxb-t0ken", "signing-s3cret"):
-        assert secret not in home_bot.log_text
+        assert secret not in forked_home_bot.log_text
 
 
 def test_the_doctor_names_each_fault_with_its_remedy_and_no_secret(database_url: str) -> None:
-    ended = vigil("doctor", **SETTINGS, DATABASE_URL=database_url)
+    ended = started("doctor", **SETTINGS, DATABASE_URL=database_url)
 
     faults = [line for line in ended.stdout.splitlines() if line.startswith("FAULT")]
     assert ended.returncode == 1
@@ -294,7 +317,7 @@ def test_a_paused_workflow_is_resumed_and_one_that_is_not_is_told_so(database: D
 
 def test_manifests_are_ready_to_paste() -> None:
     slack = yaml.safe_load(vigil("manifest", "slack", "--url", "https://bot.acme.com/").stdout)
-    github = vigil("manifest", "github", "--url", "https://bot.acme.com").stdout
+    github = started("manifest", "github", "--url", "https://bot.acme.com").stdout
 
     assert slack["features"]["slash_commands"][0]["url"] == "https://bot.acme.com/slack/events"
     assert yaml.safe_load(github)["hook_attributes"]["url"] == "https://bot.acme.com/github/webhook"

@@ -6,7 +6,11 @@ multiprocessing keeps one such server in each of pytest's processes, and what it
 import multiprocessing
 
 IMPORTED = (
+    "bot.cli_database",
+    "bot.cli_doctor",
+    "bot.cli_manifest",
     "bot.cli_serve",
+    "bot.cli_workflow",
     "bot.serving",
     "tests.support.forked_bot",
     "tests.support.fleet",
