@@ -8,7 +8,8 @@ __all__ = ["Queue", "Queues"]
 
 
 class Queues:
-    """The queues of one database. Limits hold over all workers, and at the latest a second after they were set.
+    """The queues of one database. Limits hold over all workers, but for the one that is said of each, and at the latest
+    a second after they were set. A worker is a `Worker`, which may be one of several in a process.
 
     A workflow that waits (for a timer, a signal, a retry or a gate) holds no slot.
     """
@@ -16,17 +17,36 @@ class Queues:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def limit(self, name: str, *, most_running: int | None = None, rate: float | None = None, burst: int = 1) -> None:
-        """Limit a queue, in place of the limit it has: at most `most_running` workflows run at one time, and at most
-        `rate` are claimed a second, `burst` of them at once. Every wake of a workflow is a claim. Raises `ValueError`.
+    def limit(
+        self,
+        name: str,
+        *,
+        most_running: int | None = None,
+        most_per_worker: int | None = None,
+        rate: float | None = None,
+        burst: int = 1,
+    ) -> None:
+        """Limit a queue, in place of the limit it has: at most `most_running` workflows run at one time, at most
+        `most_per_worker` of them on each worker, and at most `rate` are claimed a second, `burst` of them at once.
+        Every wake of a workflow is a claim. Raises `ValueError`.
         """
-        if most_running is None and rate is None:
-            raise ValueError(f"queue {name!r}: give most_running or rate; to lift its limit call unlimited({name!r})")
-        for what, value in (("most_running", most_running), ("rate", rate), ("burst", burst)):
+        if most_running is None and most_per_worker is None and rate is None:
+            raise ValueError(
+                f"queue {name!r}: give most_running, most_per_worker or rate; to lift its limit call unlimited({name!r})"
+            )
+        given = {"most_running": most_running, "most_per_worker": most_per_worker, "rate": rate, "burst": burst}
+        for what, value in given.items():
             if value is not None and value <= 0:
                 raise ValueError(f"queue {name!r}: {what} is {value}, must be more than 0")
         with self._database.transaction("queues") as connection:
-            queues.limit(connection, name, most_running, rate, burst)
+            queues.limit(
+                connection,
+                name,
+                most_running=most_running,
+                most_per_worker=most_per_worker,
+                rate=rate,
+                burst=burst,
+            )
 
     def unlimited(self, name: str) -> bool:
         """Lift a queue's limit; False when it had none."""

@@ -12,7 +12,7 @@ from durable.queues import Queue, Queues
 from handlers.records.schema import real_time, storable
 
 _NAME = "name"
-_LIMITS = ("most_running", "rate", "burst")
+_LIMITS = ("most_running", "most_per_worker", "rate", "burst")
 _MOST_DELIVERIES = 50
 _LARGEST = 1_000_000
 
@@ -88,16 +88,15 @@ class _Steering:
         name = _named(asked)
         if not name:
             raise Refused("name the queue")
-        most, rate = _number(asked, "most_running", whole=True), _number(asked, "rate")
-        burst = _number(asked, "burst", whole=True)
-        if most is None and rate is None:
-            raise Refused(f"say how many of {name} may run at one time, or begin in a second; or lift its limit")
+        most, each = _whole(asked, "most_running"), _whole(asked, "most_per_worker")
+        rate, burst = _number(asked, "rate"), _whole(asked, "burst")
+        if most is None and each is None and rate is None:
+            raise Refused(
+                f"say how many of {name} may run at one time, or on each worker, or begin in a second; or lift its limit"
+            )
         try:
             self._queues.limit(
-                name,
-                most_running=None if most is None else int(most),
-                rate=rate,
-                burst=1 if burst is None else int(burst),
+                name, most_running=most, most_per_worker=each, rate=rate, burst=1 if burst is None else burst
             )
         except ValueError as problem:
             raise Refused(str(problem)) from problem
@@ -114,7 +113,7 @@ class _Steering:
 def rows_of(queues: Sequence[Queue], due: Mapping[str, int]) -> list[QueueRow]:
     """The queues that have a limit, run something or have something due, by name."""
     known = {queue.name: queue for queue in queues}
-    others = {name: Queue(name, None, None, None, 0) for name in due if name not in known}
+    others = {name: Queue(name, None, None, None, None, 0) for name in due if name not in known}
     return [QueueRow(queue, due.get(name, 0)) for name, queue in sorted((known | others).items())]
 
 
@@ -140,6 +139,12 @@ def _readable_delivery(delivery: Unapplied, values: Values) -> Unapplied:
 def _named(asked: Asked) -> str:
     """What the form is about: by the path, or by its field."""
     return storable(asked.parameters.get(_NAME) or asked.text(_NAME))
+
+
+def _whole(asked: Asked, name: str) -> int | None:
+    """A whole number of the form, None where nothing was typed. Raises `Refused`."""
+    value = _number(asked, name, whole=True)
+    return None if value is None else int(value)
 
 
 def _number(asked: Asked, name: str, *, whole: bool = False) -> float | None:

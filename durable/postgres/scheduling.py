@@ -31,10 +31,12 @@ class Serves:
 @dataclass(frozen=True)
 class Outlook:
     """When there is something to claim: `due_in` seconds (negative: there is), None when nothing is to be expected.
-    `admitting` are the limited queues in which something is due and which admit it."""
+    `admitting` are the limited queues in which something is due and which admit it; `held_back`: something is due in one
+    that is full."""
 
     due_in: float | None
     admitting: Sequence[str] = ()
+    held_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,12 @@ OUTLOOK = text(f"""{_SERVED}, first AS (
     SELECT name, {OPENS_IN} AS opens_in FROM durable.queues
 ), open AS (
     SELECT queue, limited, CASE WHEN NOT limited THEN due_in
-        WHEN opens_in IS NOT NULL THEN greatest(due_in, opens_in) END AS due_in
+        WHEN opens_in IS NOT NULL THEN greatest(due_in, opens_in) END AS due_in,
+        limited AND opens_in IS NULL AND due_in <= 0 AS held_back
     FROM first LEFT JOIN opening ON opening.name = first.queue
 )
-SELECT min(due_in) AS due_in, array_agg(DISTINCT queue) FILTER (WHERE limited AND due_in <= 0) AS admitting FROM open
+SELECT min(due_in) AS due_in, array_agg(DISTINCT queue) FILTER (WHERE limited AND due_in <= 0) AS admitting,
+    coalesce(bool_or(held_back), false) AS held_back FROM open
 """)  # noqa: S608 - put together of our own text
 _RELEASE = text(
     "UPDATE durable.workflows SET state = 'waiting', wake_at = (SELECT durable.now()), worker_id = NULL,"
@@ -277,11 +281,11 @@ def entry_of(row: Any) -> Entry:
     )
 
 
-def outlook(connection: Connection, serves: Serves) -> Outlook:
-    """When something is to be claimed next. A limited queue that has no token left counts from when it has one; a full
-    one does not count at all."""
-    row = connection.execute(OUTLOOK, _asked(serves)).one()
-    return Outlook(None if row.due_in is None else float(row.due_in), row.admitting or ())
+def outlook(connection: Connection, worker: int, serves: Serves) -> Outlook:
+    """When this worker is to claim something next. A limited queue that has no token left counts from when it has one;
+    one that is full, or of which this worker has its share, does not count at all."""
+    row = connection.execute(OUTLOOK, _asked(serves) | {"worker": worker}).one()
+    return Outlook(None if row.due_in is None else float(row.due_in), row.admitting or (), row.held_back)
 
 
 def release(connection: Connection, claimed: Claim) -> bool:

@@ -19,6 +19,9 @@ BACKLOG_S = 0.05
 TROUBLED_S = 0.5
 SOON_S = 0.02
 """What our own runs make due within this is waited for and claimed without a look."""
+HELD_BACK_S = SOON_S
+"""While a full queue holds something back, each run that ends makes for a look, but not more often than this. Not above
+`SOON_S`, or what our own runs make due would be late."""
 
 
 class Claimer:
@@ -33,6 +36,7 @@ class Claimer:
         self._looked_at = 0.0
         self._more = False
         self._is_full = False
+        self._held_back = False
         self._hinted = False
         self._in_doubt = False
         self._looks_at = math.inf
@@ -58,12 +62,12 @@ class Claimer:
         self._wake.set()
 
     def slot_is_free(self, due_in: float | None) -> None:
-        """Go on claiming, if that had to stop because no slot was free, and look by the time (in seconds) at which the
-        run that left makes something due: itself, its members, its parent. None: nothing."""
+        """Go on claiming, if that had to stop because no slot was free or a limited queue was full, and look by the time
+        (in seconds) at which the run that left makes something due: itself, its members, its parent. None: nothing."""
         due_at = math.inf if due_in is None else time.monotonic() + due_in
         if due_in is not None and due_in < SOON_S:
             self._soon = min(self._soon, due_at)
-        if self._is_full or due_at < self._looks_at:
+        if self._is_full or self._held_back or due_at < self._looks_at:
             self._wake.set()
 
     def _claim_due(self, outlook: Outlook) -> int:
@@ -109,9 +113,15 @@ class Claimer:
             return 0.0
         if not self._may_claim():
             return self._poll
-        if claimed and (recently := self._looked_at + BACKLOG_S - time.monotonic()) > 0:
+        if (recently := self._looked_at + self._look_apart(claimed, hinted=hinted) - time.monotonic()) > 0:
             return recently
         return self._look_and_claim()
+
+    def _look_apart(self, claimed: int, *, hinted: bool) -> float:
+        """How many seconds a look comes after the one before."""
+        if claimed:
+            return BACKLOG_S
+        return HELD_BACK_S if self._held_back and not hinted else 0.0
 
     def _look_and_claim(self) -> float:
         due_in = self._look().due_in
@@ -137,6 +147,10 @@ class Claimer:
         return not self._is_full and self._lease.is_fresh
 
     def _look(self) -> Outlook:
+        """Look ahead. Whether a queue is full is said first and looked at then, so that no place in it is missed that
+        becomes free in between."""
         self._looked_at = time.monotonic()
+        self._held_back = self._outlook.held_back or bool(self._outlook.admitting)
         self._outlook = self._taking.outlook()
+        self._held_back = self._outlook.held_back
         return self._outlook

@@ -22,7 +22,7 @@ class Taking:
     def outlook(self) -> Outlook:
         """When there is something to take. One small query, whatever sleeps."""
         with self._database.reading() as connection:
-            return scheduling.outlook(connection, self._serves)
+            return scheduling.outlook(connection, self._lease.worker, self._serves)
 
     def take(self, most: int, outlook: Outlook) -> list[Claim]:
         """Take up to `most` of what is due. Limited queues are locked only when the outlook says that they admit."""
@@ -37,9 +37,10 @@ class Taking:
             scheduling.disown(connection, self._lease.worker, held)
 
     def _take_within_limits(self, most: int, outlook: Outlook) -> list[Claim]:
+        worker = self._lease.worker  # read once: what is admitted to one worker is not for another to take
         with self._database.transaction("claim") as connection:
-            rooms = queues.admit(connection, outlook.admitting)
-            taken = scheduling.take(connection, self._lease.worker, self._serves, most, CLAIM_HOLD_S, rooms)
+            rooms = queues.admit(connection, outlook.admitting, worker)
+            taken = scheduling.take(connection, worker, self._serves, most, CLAIM_HOLD_S, rooms)
             queues.spend(connection, Counter(row.queue for row in taken))
         with self._database.reading() as connection:
             return scheduling.load(connection, taken)

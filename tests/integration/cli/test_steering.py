@@ -295,8 +295,12 @@ def test_schedules_are_listed_paused_resumed_and_triggered(shell: Shell, databas
 def test_queues_are_limited_and_freed(shell: Shell) -> None:
     assert shell.done("queue list") == "no queues"
     assert shell.done("queue limit slack --rate 0.5 --burst 3") == "slack is limited"
-    assert shell.done("queue list").splitlines()[1].split() == ["slack", "0", "-", "0.5", "3"]
-    assert "give most_running or rate" in shell.refused("queue limit slack")
+    assert shell.done("queue list").splitlines()[1].split() == ["slack", "0", "-", "-", "0.5", "3"]
+    assert shell.done("queue limit slack --most-running 6 --per-worker 2") == "slack is limited"
+    assert shell.done("queue list").splitlines()[1].split() == ["slack", "0", "6", "2", "-", "1"]
+    assert json.loads(shell.done("queue list --json"))[0]["most_per_worker"] == 2
+    assert shell("queue limit slack --per-worker 0")[0] == 2
+    assert "give most_running, most_per_worker or rate" in shell.refused("queue limit slack")
     assert shell.done("queue unlimited slack") == "slack is unlimited"
     assert "has no limit" in shell.refused("queue unlimited slack")
 

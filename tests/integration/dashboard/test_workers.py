@@ -126,10 +126,10 @@ def test_a_gate_and_a_queue_of_any_name_can_be_steered(house: House, name: str) 
 
 
 def test_queues_are_shown_with_their_limits_and_what_is_due(house: House) -> None:
-    Queues(house.database).limit("slack", most_running=2, rate=0.8, burst=5)
+    Queues(house.database).limit("slack", most_running=6, most_per_worker=2, rate=0.8, burst=5)
     house.client.start(house.management.workflows["echo"], "x", workflow_id="due")
     page = house.page("/workers")
-    assert "2 at one time; 0.8 a second, 5 at once" in page
+    assert "6 at one time; 2 per worker; 0.8 a second, 5 at once" in page
     default = page.split('<span class="named">default</span>')[1].partition("</tr>")[0]
     assert '<td class="number" data-name="due">1</td>' in default
     assert "no limit" in default
@@ -138,9 +138,12 @@ def test_queues_are_shown_with_their_limits_and_what_is_due(house: House) -> Non
 def test_an_admin_limits_a_queue_and_lifts_its_limit(house: House) -> None:
     page = told(house, "/queues/slack/limit", most_running="3", rate="", burst="")
     assert "The queue slack is limited" in page
-    assert Queues(house.database).list() == [Queue("slack", 3, None, 1, 0)]
+    assert Queues(house.database).list() == [Queue("slack", 3, None, None, 1, 0)]
     told(house, "/queues/limit", name="post", most_running="", rate="0,5", burst="4")
-    assert Queues(house.database).list()[0] == Queue("post", None, 0.5, 4, 0)
+    assert Queues(house.database).list()[0] == Queue("post", None, None, 0.5, 4, 0)
+    told(house, "/queues/slack/limit", most_running="", most_per_worker="2", rate="", burst="")
+    assert Queues(house.database).list()[1] == Queue("slack", None, 2, None, 1, 0)
+    assert 'name="most_per_worker" type="number" min="1" max="1000000" value="2"' in house.admin.get("/workers").text
     assert "has no limit any more" in told(house, "/queues/slack/unlimited")
     assert latest_act(house) == ("lift limit", "slack", "done")
     assert "the queue slack has no limit" in told(house, "/queues/slack/unlimited")
@@ -153,6 +156,7 @@ def test_an_admin_limits_a_queue_and_lifts_its_limit(house: House) -> None:
         ({"most_running": "many"}, "most running: &#39;many&#39; is not a whole number from 1 to 1000000"),
         ({"most_running": "0"}, "is not a whole number from 1"),
         ({"most_running": "2.5"}, "is not a whole number from 1"),
+        ({"most_per_worker": "-1"}, "most per worker: &#39;-1&#39; is not a whole number from 1 to 1000000"),
         ({"rate": "nan"}, "rate: &#39;nan&#39; is not a number"),
         ({"rate": "1e300"}, "is not a number from above 0 to 1000000"),
         ({"most_running": "99999999999999999999"}, "is not a whole number"),

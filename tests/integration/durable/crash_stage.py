@@ -76,7 +76,7 @@ class Stage:
         self._database = database
         with database.transaction("test") as connection:
             connection.execute(text("CREATE TABLE records (key text, what text)"))
-        Queues(database).limit(NARROW, most_running=1)
+        Queues(database).limit(NARROW, most_running=1, most_per_worker=1)
         self._worker = self._employ()
 
     def close(self) -> None:

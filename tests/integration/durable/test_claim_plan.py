@@ -18,6 +18,7 @@ KINDS = [f"kind{number}" for number in range(5)]
 PROBES = 200
 A_CLAIM = 60
 """Of one workflow: found, locked, updated in its indexes, and its input and history read."""
+NOBODY = 0
 OVERDUE = -timedelta(minutes=1)
 
 pytestmark = pytest.mark.chaos
@@ -82,7 +83,7 @@ def test_looking_ahead_touches_a_few_buffers_per_lane_whatever_is_due(
 ) -> None:
     put_due(connection, due)
     with touching_at_most(PROBES, crowded) as noted:
-        due_in = scheduling.outlook(connection, Serves(KINDS)).due_in
+        due_in = scheduling.outlook(connection, NOBODY, Serves(KINDS)).due_in
     assert due_in is not None
     assert (due_in <= 0) == (due > 0)
     record_property("buffers touched by a look", total(noted))
@@ -117,4 +118,4 @@ def test_this_notices_when_the_claim_and_the_look_lose_their_index(crowded: Data
     ):
         claimed(connection, 10)
     with pytest.raises(AssertionError, match="of them by: WITH RECURSIVE"), touching_at_most(PROBES, crowded):
-        scheduling.outlook(connection, Serves(KINDS))
+        scheduling.outlook(connection, NOBODY, Serves(KINDS))

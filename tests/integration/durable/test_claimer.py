@@ -9,6 +9,7 @@ from durable import activity, call, gather, sleep, start_child, workflow
 from durable.client import Client
 from durable.definitions import Workflow
 from durable.postgres import Database
+from durable.queues import Queues
 from durable.worker import Worker
 
 NEVER_S = 3600.0
@@ -57,3 +58,15 @@ def test_what_a_run_makes_due_is_claimed_without_waiting_for_the_next_poll(
     client = Client(database, hint=worker.hint)
     client.start(asked, workflow_id="prompt")
     eventually(lambda: client.describe("prompt").result == result)
+
+
+@pytest.mark.parametrize("limits", [{"most_running": 1}, {"most_per_worker": 1}, {"most_per_worker": 2, "rate": 1000}])
+def test_a_place_that_becomes_free_in_a_full_queue_is_taken_without_waiting_for_the_next_poll(
+    database: Database, working: Callable[..., Worker], limits: dict[str, int]
+) -> None:
+    Queues(database).limit("default", **limits)
+    client = Client(database)
+    for number in range(20):
+        client.start(child, workflow_id=f"queueing-{number}")
+    working(child, poll=NEVER_S)
+    eventually(lambda: client.overview().counts == {"completed": 20})

@@ -123,7 +123,7 @@ def daily_work(database: Database, clock: Database) -> None:
             advance(clock, MINUTE)
             worker.run_until_idle()
 
-    Queues(database).limit("limited", most_running=2, rate=1000, burst=10)
+    Queues(database).limit("limited", most_running=2, most_per_worker=2, rate=1000, burst=10)
     Schedules(database).put("often", child, 1, spec=Every(2 * MINUTE))
     for function in (everything, runs, late, limited):
         worker.client.start(function, workflow_id=function.name)

@@ -16,7 +16,7 @@ from durable import activity, receive, sleep, workflow
 from durable.client import Client
 from durable.postgres import Database, scheduling
 from durable.postgres.scheduling import Process, Serves
-from durable.queues import Queues
+from durable.queues import Queue, Queues
 from durable.testing import InlineWorker, advance
 from durable.worker import Worker
 from durable.worker.lease import Lease
@@ -200,8 +200,9 @@ def test_a_lifted_limit_lets_everything_run(database: Database, inline: Inline) 
 @pytest.mark.parametrize(
     ("limits", "complaint"),
     [
-        ({}, "queue 'q': give most_running or rate"),
+        ({}, "queue 'q': give most_running, most_per_worker or rate"),
         ({"most_running": 0}, "queue 'q': most_running is 0, must be more than 0"),
+        ({"most_per_worker": 0}, "queue 'q': most_per_worker is 0, must be more than 0"),
         ({"rate": -1.0}, "queue 'q': rate is -1.0, must be more than 0"),
         ({"rate": 1.0, "burst": 0}, "queue 'q': burst is 0, must be more than 0"),
     ],
@@ -377,5 +378,4 @@ def test_what_runs_is_counted_for_queues_without_a_limit_too(database: Database)
     assert len(worker.take(2, worker.outlook())) == 2
     with database.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM durable.queues")).scalar_one() == 0
-    (queue,) = Queues(database).list()
-    assert (queue.name, queue.most_running, queue.rate, queue.burst, queue.running) == ("narrow", None, None, None, 2)
+    assert Queues(database).list() == [Queue("narrow", None, None, None, None, 2)]
