@@ -46,7 +46,7 @@ def add_dashboard(app: FastAPI, dashboard: Dashboard, access: Access) -> None:
     files = static_files()
     accounts = dashboard.accounts
     visitors = Visitors(access, dashboard.database, [account.seal for account in accounts.values()])
-    pages = Pages(Rendering(files), visitors, dashboard.database, dashboard.now, dashboard.is_ending)
+    pages = Pages(Rendering(), visitors, dashboard.database, dashboard.now, dashboard.is_ending)
     add_sign_in(pages, visitors)
     add_account_sign_in(pages, visitors, accounts)
     board.add(pages, dashboard.database, dashboard.management.client)

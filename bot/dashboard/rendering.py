@@ -6,6 +6,7 @@ import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,14 +27,16 @@ class StaticFile:
     content: bytes
     media_type: str
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes with the content: in the address, so that a browser may keep the file for ever."""
         return hashlib.sha256(self.content).hexdigest()[:12]
 
 
-def static_files(folder: Path = _HERE / "static") -> Mapping[str, StaticFile]:
-    """Every file below `folder`, by its path from there."""
+@cache
+def static_files() -> Mapping[str, StaticFile]:
+    """Every file below `static`, by its path from there. They are read once."""
+    folder = _HERE / "static"
     return {
         path.relative_to(folder).as_posix(): StaticFile(
             path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -47,24 +50,8 @@ class Rendering:
     """Renders templates. Everything is escaped unless it is `Markup`, and a name that a template does not get is an
     error."""
 
-    def __init__(self, files: Mapping[str, StaticFile]) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters |= {
-            "ago": _ago,
-            "until": _until,
-            "stamp": words.stamp,
-            "lasting": words.length,
-            "json": _json,
-            "segment": _segment,
-        }
-        self._environment.globals["static"] = lambda name: f"/static/{name}?v={files[name].version}"
+    def __init__(self) -> None:
+        self._environment = _environment()
 
     def page(self, template: str, facts: Mapping[str, Any]) -> str:
         """The whole document."""
@@ -75,6 +62,29 @@ class Rendering:
         found = self._environment.get_template(template)
         context = found.new_context(dict(facts))
         return f'<main id="main" tabindex="-1">{"".join(found.blocks["main"](context))}</main>'
+
+
+@cache
+def _environment() -> Environment:
+    """One for all applications of the process: a template is compiled once."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "ago": _ago,
+        "until": _until,
+        "stamp": words.stamp,
+        "lasting": words.length,
+        "json": _json,
+        "segment": _segment,
+    }
+    environment.globals["static"] = lambda name: f"/static/{name}?v={static_files()[name].version}"
+    return environment
 
 
 @pass_context

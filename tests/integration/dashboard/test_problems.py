@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from bot.access import Access
 from bot.dashboard.pages import Act, Asked, Done, Pages, View
-from bot.dashboard.rendering import Rendering, static_files
+from bot.dashboard.rendering import Rendering
 from bot.dashboard.visitors import Visitors
 from bot.last_resort import LastResort
 from bot.security_headers import SecurityHeaders
@@ -40,7 +40,7 @@ def broken(url: str) -> Iterator[httpx.Client]:
     """An admin at an application with a page, an act and a route that fail."""
     database = Database(url)
     visitors = Visitors(Access(ADMIN), database)
-    pages = Pages(Rendering(static_files()), visitors, database, lambda: datetime.now(UTC), lambda: False)
+    pages = Pages(Rendering(), visitors, database, lambda: datetime.now(UTC), lambda: False)
     pages.view("/page", break_down)
     pages.view("/template", lambda _: View("board.html", {}))
     pages.act("/act", Act("break", break_down_after, "nothing"))
