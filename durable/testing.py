@@ -100,6 +100,10 @@ class InlineWorker:
         """Return to the queue what dead processes of this host left behind; returns how many workflows that were."""
         return self._upkeep.reap()
 
+    def prune(self) -> None:
+        """Forget what is old by the engine's time, as every worker with threads does each ten minutes."""
+        self._upkeep.prune()
+
     def close(self) -> None:
         """End the worker's lease."""
         self._lease.stop()
