@@ -193,7 +193,7 @@ class AwaitChild:
 
 def rewinds_before(rewound: Sequence[int], step: int) -> int:
     """Which life a step is in: 0 before any rewind, else the number of the last rewind that went back to before it.
-    `rewound` are the steps that the run was rewound to, one after the other."""
+    `rewound` are the steps that the run was rewound to, one after the other, where later ones were forgotten."""
     return max((number for number, to in enumerate(rewound, start=1) if to < step), default=0)
 
 
@@ -236,7 +236,7 @@ class ActivityInfo:
 class Claim:
     """A workflow in this worker's hands. Every write carries `fence`; `now` is the engine's time of the claim; `cancel`
     is why it is to end, until its code has seen that; `seed` is what it draws its chance from, if not from its id;
-    `rewound` are the steps that it was rewound to, one after the other."""
+    `rewound`: see `rewinds_before`."""
 
     key: int
     workflow_id: str

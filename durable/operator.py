@@ -46,11 +46,12 @@ class Operator:
     def rewind(self, workflow_id: str, reason: str, *, step: int | None = None) -> None:
         """Retry a failed workflow from the step that failed it; whatever it did after that step is forgotten.
 
-        The failed step keeps its key and gets all its attempts again, and where it has a `verify` that looks first. The
-        steps after it are taken anew, under the keys they had. A run whose own code raised is replayed to where it
-        raised, so mend the code first; a failure that it had caught before counts as dealt with. To go back to that one
-        all the same, name its `step`. Raises `StepNotFound` when that is no failed step.
-        What failed because of a child fails again until that child has been rewound.
+        The failed step keeps its key and gets all its attempts again, and where it has a `verify` that looks first. Steps
+        that are taken in the place of forgotten ones have keys of their own. A run whose own code raised is replayed to
+        where it raised, so mend the code first; a failure that it had caught before counts as dealt with. To go back to
+        that one all the same, name its `step`. Raises `StepNotFound` when that is no failed step.
+        Members and children go on with it: those that failed are rewound, those that were terminated for the failure go
+        on where they were, those that completed stay as they are.
         """
         with self._writing("rewind") as connection:
             taken = steering.rewind(connection, workflow_id, reason, step)

@@ -53,6 +53,7 @@ TRANSITIONS: frozenset[Transition] = frozenset(
         (PARKED, "cancel", WAITING),
         *((alive, "suspend", PAUSED) for alive in (WAITING, RUNNING, PARKED)),
         (FAILED, "rewind", WAITING),
+        (TERMINATED, "rewind of its parent", WAITING),
         *((end, event, WAITING) for end in ENDS for event in ("start", "signal with start", "restart")),
         *((end, event, ABSENT) for end in ENDS for event in ("prune", "purge")),
     )

@@ -167,7 +167,7 @@ def _of_gather(entry: Entry) -> Iterator[dict[str, Any]]:
     if entry.state not in ("done", "failed") or not isinstance(answers, list):
         yield _task(names, entry)
         return
-    for answer in answers:
+    for answer in filter(None, answers):
         if "ok" in answer:
             yield {"EventType": "TaskCompleted", "FunctionName": names, "Result": json_of(answer["ok"])}
         elif "failed" in answer:

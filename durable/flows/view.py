@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from durable.flows.definition import Group, Hooks, Task
 from durable.flows.running import About, steps_of, steps_of_part
-from durable.model import Entry, member_id
+from durable.model import Entry
 from durable.postgres.flow_runs import StoredFlowRun
 from durable.serde import decode
 
@@ -173,7 +173,7 @@ class _Sight:
         return _of_member(entry, None if answers is None else answers[0], self._member(run, step, 0))
 
     def _member(self, run: StoredFlowRun | None, step: int, number: int) -> StoredFlowRun | None:
-        return None if run is None else self.parts.get(member_id(run.workflow_id, run.run, step, number))
+        return None if run is None else self.parts.get(run.member(step, number))
 
     def _runner(self, run: StoredFlowRun | None, step: int) -> StoredFlowRun | None:
         """The workflow whose step this is: a member begun for it alone, or the one of the chain it stands in."""
@@ -212,6 +212,8 @@ def error_of(failure: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _of_entry(entry: Entry) -> _Fate:
+    if entry.state == "started" and entry.kind == "activity" and entry.attempt == 0:
+        return _Fate(reached=True)  # rewound, and not taken up yet
     value: Any = decode(entry.payload or "null") if entry.state in ("done", "failed") else None
     if entry.state == "failed":
         value = error_of(value)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from durable.errors import WorkflowNotFound
-from durable.model import Entry
+from durable.model import Entry, member_id, rewinds_before
 from durable.payloads import expand
 from durable.postgres import payloads
 from durable.postgres.scheduling import entry_of
@@ -18,7 +18,7 @@ from durable.postgres.steering import NOT_AWAITED
 IS_FLOW = "w.name LIKE '%.%' AND w.name NOT LIKE '@%'"
 """As the partial index `workflows_flows` has it."""
 _RUN = """
-SELECT w.key, w.workflow_id, w.name, w.run, r.input, r.created_at, r.reason,
+SELECT w.key, w.workflow_id, w.name, w.run, r.input, r.created_at, r.reason, r.rewound,
     CASE WHEN w.state = 'closed' THEN coalesce(r.outcome, 'terminated') ELSE w.state END AS state,
     greatest(r.updated_at, began.at) AS updated_at, began.at IS NOT NULL AS has_begun
 FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run
@@ -71,7 +71,12 @@ class StoredFlowRun:
     created_at: datetime
     updated_at: datetime
     has_begun: bool
+    rewound: Sequence[int] = ()
     history: dict[int, Entry] = field(default_factory=dict)
+
+    def member(self, step: int, number: int) -> str:
+        """The id of the workflow that is, or would be, a member of this one at a step."""
+        return member_id(self.workflow_id, self.run, step, number, rewinds_before(self.rewound, step))
 
 
 def flow_run(connection: Connection, workflow_id: str) -> tuple[StoredFlowRun, dict[str, StoredFlowRun]]:
@@ -123,5 +128,6 @@ def _run(row: Any, input_: str, history: dict[int, Entry]) -> StoredFlowRun:
         created_at=row.created_at,
         updated_at=row.updated_at,
         has_begun=row.has_begun,
+        rewound=row.rewound or (),
         history=history,
     )

@@ -4,7 +4,7 @@ The order of locks is child, fan, parent. A parent that collects takes its fan b
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,9 @@ from sqlalchemy import Connection, text
 
 from durable.model import Claim, Member, ParentClose
 from durable.postgres import payloads
+
+LEFT = "its parent has ended, or gone on without it"
+"""Why a child was ended for the sake of its parent's end."""
 
 _BEGIN_MEMBERS = text("""
 WITH member AS (
@@ -77,26 +80,31 @@ WHERE state = 'waiting' AND listening AND key IN (
 _ENDED = text(f"{COUNT_DOWN};{WAKE_PARENTS}")
 _LEAVE_BEHIND = text("UPDATE durable.children SET left_behind = true WHERE child_key = ANY(:keys)")
 _FORGET_MEMBERS = text("DELETE FROM durable.workflows WHERE key = ANY(:keys) AND state = 'closed'")
+_LEFT = """
+    FROM durable.children c
+    JOIN durable.workflows parent ON parent.key = c.parent_key AND (parent.state = 'closed' OR c.left_behind)
+    JOIN durable.workflows child ON child.key = c.child_key AND child.state <> 'closed' AND NOT child.cancelling
+    WHERE c.on_parent_close <> 'abandon' AND """
 _ORPHANS = text(
-    "SELECT child.workflow_id, c.on_parent_close FROM durable.children c"
-    " JOIN durable.workflows parent ON parent.key = c.parent_key AND (parent.state = 'closed' OR c.left_behind)"
-    " JOIN durable.workflows child ON child.key = c.child_key AND child.state <> 'closed' AND NOT child.cancelling"
-    " WHERE c.on_parent_close <> 'abandon' AND (CAST(:parent AS bigint) IS NULL OR c.parent_key = :parent) LIMIT :most"
+    f"SELECT child.workflow_id, c.on_parent_close{_LEFT}"
+    " (CAST(:parent AS bigint) IS NULL OR c.parent_key = :parent) LIMIT :most"
 )
+_IS_ORPHAN = text(f"SELECT EXISTS (SELECT 1{_LEFT} c.child_key = :key)")
 
 
 def begin_members(
     connection: Connection,
     claim: Claim,
     step: int,
-    members: Sequence[tuple[str, Member]],
+    members: Mapping[int, tuple[str, Member]],
     now: datetime,
     *,
     policy: ParentClose,
     linked: bool,
 ) -> int:
-    """Begin (workflow id, member) pairs in one statement, due at once; returns how many were new. With `linked` their
-    ends count for the fan of this step."""
+    """Begin members, (workflow id, member) by number, in one statement, due at once; returns how many were new. With
+    `linked` their ends count for the fan of this step."""
+    ids = [workflow_id for workflow_id, _ in members.values()]
     rows = [
         {
             "member": number,
@@ -109,14 +117,14 @@ def begin_members(
             "deadline": member.options.deadline.total_seconds() if member.options.deadline else None,
             "retention": member.options.retention.total_seconds() if member.options.retention else None,
         }
-        for number, (workflow_id, member) in enumerate(members)
+        for number, (workflow_id, member) in members.items()
     ]
     given = _at(claim, step) | {"members": json.dumps(rows), "now": now, "policy": policy, "linked": linked}
-    if linked:  # a rewound parent begins members again whose former selves have ended
-        connection.execute(_FORGET_FORMER, {"ids": [workflow_id for workflow_id, _ in members]})
+    if linked:  # those of a parent that was forgotten, and begun again under its id
+        connection.execute(_FORGET_FORMER, {"ids": ids})
     begun: int = connection.execute(_BEGIN_MEMBERS, given).scalar_one()
     if begun:
-        payloads.use_of_new(connection, {workflow_id: member.input for workflow_id, member in members})
+        payloads.use_of_new(connection, {workflow_id: member.input for workflow_id, member in members.values()})
     return begun
 
 
@@ -170,10 +178,15 @@ def ended(connection: Connection, child: int, *, failed: bool) -> None:
     connection.execute(_ENDED, {"key": child, "failed": failed})
 
 
-def orphans(connection: Connection, parent: int | None, *, most: int = 1000) -> list[tuple[str, str]]:
+def orphans(connection: Connection, parent: int | None, *, most: int = 1000) -> list[tuple[str, ParentClose]]:
     """Open children whose parent (this one, or any) has ended, with what is to become of them."""
     rows = connection.execute(_ORPHANS, {"most": most, "parent": parent})
     return [(row.workflow_id, row.on_parent_close) for row in rows]
+
+
+def is_orphan(connection: Connection, key: int) -> bool:
+    """Whether a child whose row is locked still is one: a rewind may have taken it up again."""
+    return bool(connection.execute(_IS_ORPHAN, {"key": key}).scalar_one())
 
 
 def _at(claim: Claim, step: int) -> dict[str, Any]:

@@ -109,7 +109,7 @@ CLAIM = text(f"""{_SERVED}, candidates AS MATERIALIZED (
         AND EXISTS (SELECT FROM durable.workers WHERE id = :worker AND lease_until > clock_timestamp())
     RETURNING w.*
 )
-SELECT claimed.*, clock.now, began_at, input, cancel_reason, seed FROM claimed CROSS JOIN clock
+SELECT claimed.*, clock.now, began_at, input, cancel_reason, seed, rewound FROM claimed CROSS JOIN clock
 LEFT JOIN durable.runs r ON r.workflow_key = claimed.key AND r.run = claimed.run
 """)  # noqa: S608 - put together of our own text
 # The runs first, then their entries: two kinds of rows, so that an input comes once however long its history is.
@@ -117,11 +117,11 @@ _RUNS_AND_HISTORIES = text("""
 WITH claimed AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:keys AS bigint[]), CAST(:runs AS integer[])) AS claimed(key, number)
 )
-SELECT workflow_key, began_at, input, cancel_reason, seed, NULL AS step, NULL AS kind, NULL AS name, NULL AS state,
+SELECT workflow_key, began_at, input, cancel_reason, seed, rewound, NULL AS step, NULL AS kind, NULL AS name, NULL AS state,
     NULL AS payload, NULL AS attempt, CAST(NULL AS timestamptz) AS due_at, CAST(NULL AS timestamptz) AS at
 FROM durable.runs JOIN claimed ON workflow_key = claimed.key AND run = claimed.number
 UNION ALL
-SELECT workflow_key, NULL, NULL, NULL, NULL, step, kind, name, state, payload, attempt, due_at, at
+SELECT workflow_key, NULL, NULL, NULL, NULL, NULL, step, kind, name, state, payload, attempt, due_at, at
 FROM durable.history JOIN claimed ON workflow_key = claimed.key AND run = claimed.number
 """)
 OUTLOOK = text(f"""{_SERVED}, first AS (
@@ -252,6 +252,7 @@ def _claim(row: Any, run: Any, history: dict[int, Entry]) -> Claim:
         input=UNREADABLE if run.input is None else run.input,
         history=history,
         seed=run.seed,
+        rewound=run.rewound or (),
         cancel=(run.cancel_reason or "") if row.cancelling else None,
     )
 

@@ -157,7 +157,8 @@ runs = Table(
 )
 """What a run was given and what came of it. Continue-as-new moves the row on to its next run; `created_at` stays,
 `began_at` is when the present run began. `seed`: what it draws its chance from, where that is not its own id. `name`
-and `created_at` are there to be found by. `rewound`: the steps it was rewound to, one after the other."""
+and `created_at` are there to be found by. `rewound`: the steps it was rewound to, one after the other, where
+later ones were forgotten."""
 
 history = Table(
     "history",

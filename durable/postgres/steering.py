@@ -1,6 +1,7 @@
 """An operator's hand on one workflow: suspend, resume, rewind, restart, fork, purge. Lock order: workflow row first.
 
-Each function is part of one transaction of the caller's and raises `WrongState` before it has written anything.
+Each function is part of one transaction of the caller's and raises `WrongState` before it has written anything. What a
+rewind means for members and children: see `rewound`.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 from durable.errors import StepNotFound, WorkflowIdTaken, WorkflowNotFound, WrongState
-from durable.model import Claim, Started, WorkflowOptions, WorkflowState
-from durable.postgres import commands, endings
+from durable.model import Started, WorkflowOptions, WorkflowState
+from durable.postgres import commands, endings, reopening
 from durable.postgres.commands import Beginning
 from durable.replay import seed_of
 
@@ -36,19 +37,26 @@ _DUE = text(
 )
 _EXPLAIN = text("UPDATE durable.runs SET reason = :reason, updated_at = :now WHERE workflow_key = :key AND run = :run")
 _FAILED = text(
-    "SELECT step, kind IN ('activity', 'gather') AS settles, step = (SELECT max(step) FROM durable.history"
+    "SELECT step, kind IN ('activity', 'gather', 'first_of', 'await') AS settles, step = (SELECT max(step) FROM durable.history"
     " WHERE workflow_key = :key AND run = :run) AS is_last FROM durable.history"
     " WHERE workflow_key = :key AND run = :run AND state = 'failed'"
     " AND step = coalesce(:step, step) ORDER BY step DESC LIMIT 1"
 )
 _UNDO = (
+    # Only where steps are forgotten can one that is taken in their place be mistaken for them.
+    text(
+        "UPDATE durable.runs SET rewound = array_append(rewound, CAST(:step AS integer))"
+        " WHERE workflow_key = :key AND run = :run AND EXISTS (SELECT FROM durable.history"
+        " WHERE workflow_key = :key AND run = :run AND step > :step)"
+    ),
     text(
         "DELETE FROM durable.history WHERE workflow_key = :key AND run = :run"
         " AND (step > :step OR (step = :step AND NOT :settles))"
     ),
+    # What had failed because of others keeps how: that it was rewound, and what need not be done again, is seen by it.
     text(
         "UPDATE durable.history SET state = 'started', attempt = 0, due_at = NULL,"
-        " payload = CASE WHEN kind = 'gather' THEN payload END"
+        " payload = CASE WHEN kind <> 'activity' THEN payload END"
         " WHERE workflow_key = :key AND run = :run AND step = :step"
     ),
     text("DELETE FROM durable.links WHERE parent_key = :key AND run = :run AND step >= :step"),
@@ -69,15 +77,6 @@ _REOPEN = (
         " FROM durable.runs WHERE workflow_key = :key AND run = :run)) WHERE key = :key"
     ),
 )
-_FAILED_CHILDREN = text(
-    "SELECT w.key, w.workflow_id FROM durable.workflows w JOIN durable.runs r ON r.workflow_key = w.key AND r.run = w.run"
-    " WHERE w.workflow_id = ANY(:ids) AND w.state = 'closed' AND r.outcome = 'failed' AND w.name NOT LIKE '@%'"
-    " ORDER BY w.key"
-)
-_AWAIT = text("""
-WITH awaited AS (UPDATE durable.workflows SET awaited = true WHERE key = :child)
-INSERT INTO durable.links (parent_key, run, step, member, child_key) VALUES (:parent, :run, :step, :member, :child)
-""")
 _HAS_STEP = text("SELECT 1 FROM durable.history WHERE workflow_key = :key AND run = :run AND step = :step")
 _COPY = (
     text(
@@ -179,8 +178,9 @@ def rewind(connection: Connection, workflow_id: str, reason: str, step: int | No
     """Let a failed run go on from the step that failed it, or from the failed step that is named; returns that step, or
     None when the run's own code raised.
 
-    What came after the step is forgotten and the signals read there are unread again. The failed effect itself counts
-    as in doubt, under its old key: whoever gave up on it does not know that it did not happen.
+    What came after the step is forgotten and the signals read there are unread again; what is done in its place has keys
+    of its own. The failed effect itself counts as in doubt, under its old key: whoever gave up on it does not know that
+    it did not happen. Children that this one's end had ended go on where they were.
     """
     held = _hold(connection, workflow_id, "rewind", ("failed",))
     _refuse_awaited(connection, held, "rewind")
@@ -196,19 +196,9 @@ def rewind(connection: Connection, workflow_id: str, reason: str, step: int | No
             connection.execute(statement, which | {"step": failed.step, "settles": failed.settles})
     for statement in (*_REOPEN, _LET_GO, _DUE):
         connection.execute(statement, which)
+    reopening.started_children(connection, held.key, held.run, held.now)
     _explain(connection, held, reason)
     return None if failed is None else int(failed.step)
-
-
-def rewind_members(connection: Connection, claim: Claim, step: int, ids: Sequence[str], *, first: int) -> list[str]:
-    """Rewind those of a rewound gather's members that are workflows of their own and had failed, and let their ends count
-    for it once more, as its members from number `first` on; returns which ones. The others are begun anew."""
-    found = connection.execute(_FAILED_CHILDREN, {"ids": list(ids)}).all()
-    for member, child in enumerate(found, start=first):
-        rewind(connection, child.workflow_id, "its parent was rewound")
-        link = {"parent": claim.key, "run": claim.run, "step": step, "member": member, "child": child.key}
-        connection.execute(_AWAIT, link)
-    return [child.workflow_id for child in found]
 
 
 def restart(connection: Connection, workflow_id: str, new_id: str | None) -> Started:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from durable.context import serving
 from durable.errors import Abandoned, InDoubt, NotSerializable, Park, RetryAfter
 from durable.injection import reach
-from durable.model import ActivityInfo, CallActivity, Claim, Entry
+from durable.model import ActivityInfo, CallActivity, Claim, Entry, rewinds_before
 from durable.postgres.journal import Disposition, Wait
 from durable.replay import encode_input
 from durable.retry import LOOK_AGAIN
@@ -103,7 +103,7 @@ class Effects:
             if settled_at > self._session.now():
                 self._session.suspend(replace(entry, due_at=settled_at), Wait(settled_at, real=True))
         try:
-            info = ActivityInfo(*self._key(entry.step), entry.attempt, command.activity.timeout)
+            info = self._info(entry.step, entry.attempt, command.activity.timeout)
             reach(f"look.before {command.name}")
             with serving(info, self._resources):
                 found = verify(*command.args, **command.kwargs)
@@ -136,7 +136,7 @@ class Effects:
         attempt = entry.attempt + 1
         intent = replace(entry, state="started", attempt=attempt, due_at=None, at=self._session.now())
         self._session.write(intent, hold=command.activity.timeout)
-        info = ActivityInfo(*self._key(entry.step), attempt, self._time_for(command, entry))
+        info = self._info(entry.step, attempt, self._time_for(command, entry))
         reach(f"call.before {command.name}")
         try:
             with serving(info, self._resources, lambda: self._session.beat(hold=command.activity.timeout)):
@@ -180,7 +180,7 @@ class Effects:
             return replace(trying, state="done", payload=payload, at=self._session.now())
 
         try:
-            with serving(ActivityInfo(*self._key(step), attempt, command.activity.timeout), self._resources):
+            with serving(self._info(step, attempt, command.activity.timeout), self._resources):
                 return self._session.transact(work)
         except Exception as error:  # noqa: BLE001 - as in _call
             delay = command.activity.retry.delay(attempt)
@@ -211,12 +211,14 @@ class Effects:
         bound = remaining * LEASE_SHARE if command.activity.verify else command.activity.timeout
         return min(command.activity.timeout, bound)
 
-    def _key(self, step: int) -> tuple[str, int, int]:
-        return self._session.claim.workflow_id, self._session.claim.run, step
+    def _info(self, step: int, attempt: int, timeout: float) -> ActivityInfo:
+        claim = self._session.claim
+        return ActivityInfo(claim.workflow_id, claim.run, step, attempt, timeout, rewinds_before(claim.rewound, step))
 
     def _extra(self, entry: Entry) -> dict[str, Any]:
-        workflow_id, run, step = self._key(entry.step)
-        return {"workflow_id": workflow_id, "run": run, "step": step, "activity": entry.name, "attempt": entry.attempt}
+        claim, step = self._session.claim, entry.step
+        which = {"workflow_id": claim.workflow_id, "run": claim.run, "step": step}
+        return which | {"activity": entry.name, "attempt": entry.attempt}
 
 
 def _traceback_of(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """What a run has to do with other runs: children it starts, members it gathers, ends it waits for."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -9,8 +9,18 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from durable.errors import Suspended
-from durable.model import MEMBER_MARK, AwaitChild, Claim, Entry, Gather, Member, StartChild, member_id
-from durable.postgres import journal, kin, steering
+from durable.model import (
+    MEMBER_MARK,
+    AwaitChild,
+    Claim,
+    Entry,
+    Gather,
+    Member,
+    StartChild,
+    member_id,
+    rewinds_before,
+)
+from durable.postgres import journal, kin, rewound
 from durable.postgres.journal import Disposition, Wait
 from durable.serde import encode
 
@@ -60,15 +70,9 @@ class Family:
             now = journal.lock(connection, self._claim)
             at = self._household.told(now)
             workflow_id = command.workflow_id or self._id_of(step, 0)
-            new = kin.begin_members(
-                connection,
-                self._claim,
-                step,
-                self._household.members([(workflow_id, command.child)]),
-                now,
-                policy=command.on_parent_close,
-                linked=False,
-            )
+            [member] = self._household.members([(workflow_id, command.child)])
+            policy = command.on_parent_close
+            new = kin.begin_members(connection, self._claim, step, {0: member}, now, policy=policy, linked=False)
             entry = Entry(step, command.kind, command.name, "done", at, payload=encode(workflow_id), attempt=1)
             if not new:
                 taken = {"error": "WorkflowIdTaken", "message": f"a workflow has the id {workflow_id!r} already"}
@@ -87,6 +91,9 @@ class Family:
             now = journal.lock(connection, self._claim)
             at = self._household.told(now)
             begun = entry or Entry(step, command.kind, command.name, "started", at)
+            if child is not None and begun.payload is not None:  # it was rewound
+                rewound.failed_child(connection, child, command.workflow_id)
+                begun = replace(begun, payload=None)
             if child is None:
                 gone = {"error": "WorkflowNotFound", "message": f"{command.workflow_id} was purged"}
                 done: Entry | None = replace(begun, state="failed", payload=encode(gone), at=at)
@@ -122,21 +129,18 @@ class Family:
             now = journal.lock(connection, self._claim)
             at = self._household.told(now)
             begun = entry or Entry(step, command.kind, command.name, "started", at)
-            before = _answers(begun)
+            before = _before(begun, command)
             if complete is None:
-                self._begin(connection, step, command, now, before)
-            if not complete and command.members:
+                complete = self._begin(connection, step, command, now, before)
+            if not complete:
                 self._household.store(connection, begun, Wait(None, listening=True))
                 return None
-            rows = kin.results(connection, self._claim, step)
-            if command.fail_late:
-                done = self._late(step, begun, rows, at, before or [None] * len(rows))
-            else:
-                done = _collected(begun, command, rows, at)
-            losers.extend(row.key for row in rows if row.outcome is None)
+            rows = {row.workflow_id: row for row in kin.results(connection, self._claim, step)}
+            members = [rows.get(self._id_of(step, number)) for number in range(len(command.members))]
+            done = _first(begun, members, at) if command.race else _collected(begun, command, members, before, at)
+            losers.extend(row.key for row in rows.values() if row.outcome is None)
             kin.leave_behind(connection, losers)
-            done_with = [row for row in rows if row.name.startswith(MEMBER_MARK) and row.outcome == "completed"]
-            kin.fold(connection, self._claim, step, [row.key for row in done_with])
+            kin.fold(connection, self._claim, step, _done_with(command, done, rows.values()))
             self._household.store(connection, done, None)
             return done
 
@@ -147,39 +151,37 @@ class Family:
 
     def _begin(
         self, connection: Connection, step: int, command: Gather, now: datetime, before: Sequence[Any] | None
-    ) -> None:
-        """Begin the members; those of a rewound gather that had failed `before`, where a child is rewound as well."""
-        numbers = [number for number in range(len(command.members)) if before is None or "ok" not in before[number]]
-        missing = 1 if command.race else len(numbers)
-        kin.open_fan(connection, self._claim, step, missing=missing, fail_fast=command.fail_fast)
-        members = {self._id_of(step, number): command.members[number] for number in numbers}
+    ) -> bool:
+        """Begin the members, or take up those of a rewound gather that had not completed `before`; returns whether
+        nothing is missing."""
+        numbers = [number for number in range(len(command.members)) if before is None or not _is_ok(before[number])]
+        ids = {self._id_of(step, number): number for number in numbers}
+        found: set[str] = set()
+        completed = 0
         if before is not None:
-            for again in steering.rewind_members(connection, self._claim, step, list(members), first=len(members)):
-                del members[again]
-        fresh = self._household.members(list(members.items()))
-        kin.begin_members(connection, self._claim, step, fresh, now, policy="terminate", linked=True)
-
-    def _late(self, step: int, begun: Entry, rows: Sequence[Any], now: datetime, before: Sequence[Any]) -> Entry:
-        """One entry of all answers: of the members that ran, and those that a rewind has left as they were `before`."""
-        ran = {row.workflow_id: row for row in rows}
-        members = [ran.get(self._id_of(step, number)) for number in range(len(before))]
-        answers = [_as_json(was) if row is None else _result(row) for was, row in zip(before, members, strict=True)]
-        payload = f"[{','.join(answers)}]"
-        failed = next((row for row in members if row is not None and row.outcome != "completed"), None)
-        if failed is None:
-            return replace(begun, state="done", payload=payload, at=now)
-        failure = encode(_failure(failed.outcome, failed.reason))
-        return replace(begun, state="failed", payload=f'{failure[:-1]},"answers":{payload}}}', at=now)
+            found, completed = rewound.members(connection, self._claim, step, ids, now)
+        missing = (1 if command.race else len(ids)) - completed
+        kin.open_fan(connection, self._claim, step, missing=missing, fail_fast=command.fail_fast)
+        fresh = [(id_, command.members[number]) for id_, number in ids.items() if id_ not in found]
+        members = {ids[id_]: (id_, member) for id_, member in self._household.members(fresh)}
+        kin.begin_members(connection, self._claim, step, members, now, policy="terminate", linked=True)
+        return missing <= 0
 
     def _id_of(self, step: int, member: int) -> str:
-        return member_id(self._claim.workflow_id, self._claim.run, step, member)
+        claim = self._claim
+        return member_id(claim.workflow_id, claim.run, step, member, rewinds_before(claim.rewound, step))
 
 
-def _answers(begun: Entry) -> list[Any] | None:
+def _before(begun: Entry, command: Gather) -> list[Any] | None:
     """What the members of a gather had answered before it was rewound, in JSON's own values; None when it was not."""
-    stored = None if begun.payload is None else json.loads(begun.payload)
-    answers: list[Any] | None = stored.get("answers") if isinstance(stored, dict) else None
-    return answers
+    if begun.payload is None:
+        return None
+    stored = json.loads(begun.payload)
+    return stored.get("answers") or [None] * len(command.members)
+
+
+def _is_ok(answer: Any) -> bool:
+    return answer is not None and "ok" in answer
 
 
 def _as_json(value: Any) -> str:
@@ -192,28 +194,54 @@ def _or_suspend(entry: Entry | None) -> Entry:
     return entry
 
 
-def _collected(begun: Entry, command: Gather, rows: Sequence[Any], now: datetime) -> Entry:
-    """One entry of all results, in order; with `fail_fast` or in a race a failure is the whole outcome."""
-    ended = [row for row in rows if row.outcome is not None]
-    if command.race:
-        first = min(ended, key=lambda row: row.updated_at)
-        if first.outcome != "completed":
-            return _failed(begun, first, now)
-        return replace(begun, state="done", payload=f"[{first.member},{first.result or 'null'}]", at=now)
-    failed = [row for row in ended if row.outcome != "completed"]
-    if failed and command.fail_fast:
-        return _failed(begun, min(failed, key=lambda row: row.updated_at), now)
-    return replace(begun, state="done", payload="[" + ",".join(_result(row) for row in rows) + "]", at=now)
+def _collected(
+    begun: Entry, command: Gather, members: Sequence[Any], before: Sequence[Any] | None, now: datetime
+) -> Entry:
+    """One entry of all answers, in order: of `members` (rows), and where a rewind had left none as they were `before`.
+
+    Where a failure is the outcome, the answers go with it: of what has completed a rewind does nothing again.
+    """
+    known = before or [None] * len(members)
+    answers = [_as_json(was) if row is None else _answer(row) for was, row in zip(known, members, strict=True)]
+    payload = f"[{','.join(answers)}]"
+    failed = [row for row in members if row is not None and row.outcome not in (None, "completed")]
+    if not failed or not (command.fail_fast or command.fail_late):
+        return replace(begun, state="done", payload=payload, at=now)
+    raised = failed[0] if command.fail_late else min(failed, key=_ended_at)
+    return replace(begun, state="failed", payload=f'{_failure_of(raised)[:-1]},"answers":{payload}}}', at=now)
 
 
-def _failed(begun: Entry, row: Any, now: datetime) -> Entry:
-    return replace(begun, state="failed", payload=encode(_failure(row.outcome, row.reason)), at=now)
+def _first(begun: Entry, members: Sequence[Any], now: datetime) -> Entry:
+    """The first to end, and its number; when it has failed, that is the outcome."""
+    first = min((row for row in members if row is not None and row.outcome is not None), key=_ended_at)
+    if first.outcome != "completed":
+        return replace(begun, state="failed", payload=_failure_of(first), at=now)
+    return replace(begun, state="done", payload=f"[{first.member},{first.result or 'null'}]", at=now)
 
 
-def _result(row: Any) -> str:
+def _done_with(command: Gather, done: Entry, rows: Iterable[Any]) -> list[int]:
+    """Which members nobody asks for any more: activities that have completed, and whose result stands in the entry."""
+    if command.race and done.state == "failed":
+        return []
+    return [row.key for row in rows if row.name.startswith(MEMBER_MARK) and row.outcome == "completed"]
+
+
+def _ended_at(row: Any) -> datetime:
+    at: datetime = row.updated_at
+    return at
+
+
+def _answer(row: Any) -> str:
+    """What a member has to say: its result, its failure, or nothing yet."""
+    if row.outcome is None:
+        return "null"
     if row.outcome == "completed":
         return f'{{"ok":{row.result or "null"}}}'
     return encode({"failed": _failure(row.outcome, row.reason) | {"name": row.name}})
+
+
+def _failure_of(row: Any) -> str:
+    return encode(_failure(row.outcome, row.reason))
 
 
 def _failure(outcome: str, reason: str | None) -> dict[str, str]:

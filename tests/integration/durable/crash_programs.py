@@ -3,6 +3,7 @@ three kinds: an effect with `verify`, a `@transaction`, and a plain activity."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,9 @@ from durable import (
     workflow,
 )
 from durable.client import Client
+from durable.errors import WrongState
 from durable.intake import Delivery, Instruction, SignalWithStart
+from durable.operator import Operator
 from durable.postgres import Database, deliveries
 
 ATTEMPTS = 5
@@ -265,6 +268,22 @@ def failing() -> str:
     return "?"
 
 
+@activity(verify=look, non_retryable=(ConnectionRefusedError,))
+def hand_over(what: str) -> Any:
+    """Refused until the shop of this workflow, or of its parent, has opened."""
+    if info().workflow_id.partition("~")[0] not in resource(World).opened:
+        raise ConnectionRefusedError("closed today")
+    return resource(World).happen(what)
+
+
+@workflow
+def rewound() -> list[Any]:
+    """Fails while one child sleeps and another one was ended for it; rewound, all go on."""
+    begun = start_child(child, 700)
+    together = gather(call(effect, 1), call(child, 5), call(hand_over, "goods"))
+    return [*together, begun.result(), *one_of_each("after")]
+
+
 @activity(retry=RetryPolicy(attempts=1))
 def ring() -> str:
     resource(World).count()
@@ -319,6 +338,12 @@ def opening(client: Client, _database: Database, world: World, name: str) -> Non
     client.open_gate("shop")
 
 
+def mending(_client: Client, database: Database, world: World, name: str) -> None:
+    world.opened.add(name)
+    with suppress(WrongState):  # it was rewound before the crash
+        Operator(database).rewind(name, "open again")
+
+
 def route(delivery: Delivery, _connection: Connection) -> list[Instruction]:
     return [SignalWithStart(delivered, (), delivery.headers["to"], "parcel", delivery.body.decode())]
 
@@ -326,7 +351,7 @@ def route(delivery: Delivery, _connection: Connection) -> list[Instruction]:
 WORKFLOWS: tuple[Any, ...] = (
     *(steps, troubled, parked, signalled, delivered, child, narrow, fanned_out, limited, raced, with_a_child),
     *(until_cancelled, leaving, in_rounds, in_runs, cancelled, overdue, failing),
-    ringing_once,
+    *(rewound, ringing_once),
 )
 PROGRAMS = (
     *(
@@ -338,4 +363,5 @@ PROGRAMS = (
     Program("signalled", (starting_by_signal, signalling)),
     Program("delivered", (delivering,)),
     Program("cancelled", (starting(cancelled), cancelling)),
+    Program("rewound", (starting(rewound), mending)),
 )

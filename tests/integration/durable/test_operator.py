@@ -127,11 +127,6 @@ def leaving_children(children: int) -> None:
 
 
 @workflow
-def all_at_once() -> Any:
-    return gather(call(effect, "a"), call(effect, "b"))
-
-
-@workflow
 def waiting_for_both() -> Any:
     return gather(call(listening), call(effect, "b"))
 
@@ -169,7 +164,6 @@ def worker(inline: Inline, world: World) -> InlineWorker:
         brief,
         kept,
         leaving_children,
-        all_at_once,
         waiting_for_both,
         resources={World: world},
     )
@@ -365,19 +359,6 @@ def test_a_rewind_goes_back_to_a_caught_failure_only_when_its_step_is_named(
     worker.run_until_idle()
     settle(database, worker)
     assert (result(worker), world.done) == ("a", ["w/1/3", "w/1/1"])
-
-
-def test_a_rewound_gather_begins_its_members_anew(
-    database: Database, worker: InlineWorker, world: World, operator: Operator
-) -> None:
-    world.before = [OSError("down")]
-    worker.client.start(all_at_once, workflow_id="w")
-    worker.run_until_idle()
-    assert (state(worker), states_of_steps(worker)) == ("failed", ["failed"])
-    operator.rewind("w", "mended")
-    worker.run_until_idle()
-    assert result(worker) == ["a", "b"]
-    assert (rows_left(database)["fans"], rows_left(database)["links"]) == (0, 0)
 
 
 def test_a_suspended_gather_collects_after_the_resume_what_ended_meanwhile(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from durable import Park, RetryPolicy, activity, continue_as_new, info, receive, resource, sleep, workflow
+from durable import Park, RetryPolicy, activity, continue_as_new, info, receive, resource, sleep, start_child, workflow
 from durable.client import Client
 from durable.errors import WorkflowNotFound
 from durable.operator import Operator
@@ -79,6 +79,12 @@ def living(then: str) -> str:
     return then
 
 
+@workflow
+def failing_parent() -> None:
+    start_child(living, "listen", workflow_id=ID)
+    raise KeyError("beside its child")
+
+
 class Stage:
     """One workflow on a database, and a worker that can be replaced."""
 
@@ -90,7 +96,7 @@ class Stage:
         self.worker = self.hire()
 
     def hire(self) -> InlineWorker:
-        return InlineWorker(self.database, workflows=[living], resources={Fate: self.fate})
+        return InlineWorker(self.database, workflows=[living, failing_parent], resources={Fate: self.fate})
 
     def start(self, then: str) -> None:
         self.client.start(living, then, workflow_id=ID)
@@ -136,6 +142,11 @@ class Stage:
         if state == CANCELLED:
             self.client.cancel(ID, "no need")
             self.run()
+
+    def reach_with_a_parent(self) -> None:
+        """Bring the workflow to its end by that of its parent."""
+        self.client.start(failing_parent, workflow_id="parent")
+        self.run()
 
     def state(self) -> str:
         try:
@@ -228,6 +239,7 @@ FROM_A_STATE_THAT_LASTS: dict[str, Callable[[Stage], object]] = {
     "cancel": lambda stage: stage.client.cancel(ID, "no need"),
     "suspend": lambda stage: stage.operator.suspend(ID, "maintenance"),
     "rewind": lambda stage: stage.operator.rewind(ID, "mended"),
+    "rewind of its parent": lambda stage: stage.operator.rewind("parent", "mended"),
     "restart": lambda stage: stage.operator.restart(ID),
     "purge": lambda stage: stage.operator.purge(ID),
     "prune": _prune,
@@ -274,7 +286,7 @@ def test_each_transition_happens_on_a_database(stage: Stage, transition: Transit
     if before == RUNNING:
         WHILE_RUNNING[event](stage)
     else:
-        stage.reach(before)
+        stage.reach_with_a_parent() if event == "rewind of its parent" else stage.reach(before)
         assert stage.state() == before
         FROM_A_STATE_THAT_LASTS[event](stage)
         assert stage.state() == after

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
-from durable.worker.orphans import REASON
+from durable.postgres.kin import LEFT
 from tests.support.model.lives import GIVEN_BACK, Family, Life, Sent, spelled_out
 from tests.support.model.plans import Plan
 
@@ -89,7 +89,7 @@ def no_longer_needed(family: Family, id_: str, what: Literal["terminate", "cance
     life = family.find(id_)
     if life is None or life.is_closed:
         return family
-    return _terminated(family, life, now) if what == "terminate" else _cancelled(family, life, REASON, now)
+    return _terminated(family, life, now) if what == "terminate" else _cancelled(family, life, LEFT, now)
 
 
 def orphans(family: Family, parent: str | None = None) -> Iterator[tuple[str, Any]]:
