@@ -36,6 +36,7 @@ STEPS = "tests/integration/durable/test_steps.py"
 WAITING = "tests/integration/durable/test_waiting.py"
 WORKER = "tests/integration/durable/test_worker.py"
 INTAKE = "tests/integration/durable/test_intake.py"
+REUSE = "tests/integration/durable/test_reuse.py"
 PAYLOADS = "tests/integration/durable/test_payloads.py"
 
 MUTANTS = (
@@ -120,6 +121,22 @@ MUTANTS = (
         "inbox dropped at the end",
         (Edit("durable/postgres/endings.py", " AND NOT EXISTS ({_UNREAD_START}) RETURNING", " RETURNING"),),
         (WAITING,),
+    ),
+    Mutant(
+        "a run without the options of the start that was left over",
+        (
+            Edit(
+                "durable/postgres/endings.py",
+                "options = None if waiting.start_options is None else decode(waiting.start_options)",
+                "options = None and decode(waiting.start_options)",
+            ),
+        ),
+        (WAITING,),
+    ),
+    Mutant(
+        "an id that is to be used once, begun again by a signal",
+        (Edit("durable/postgres/commands.py", 'runs_once = beginning.options.reuse == "reject"', "runs_once = False"),),
+        (REUSE,),
     ),
     Mutant(
         "a large result that is gone with the member that had it",
