@@ -38,8 +38,9 @@ def gather(*calls: Member, wait_for_all: bool = False, raise_failed: bool = Fals
 
 
 def first_of(*calls: Member) -> tuple[int, Any]:
-    """Run all calls in parallel; returns the number (from 0) and the result of the first to end, and ends the others.
-    Raises `ActivityFailed` when the first to end has failed."""
+    """Run all calls in parallel; returns the number (from 0) and the result of the first to end. The others are
+    cancelled: a workflow among them sees `Cancelled` and may clean up. Raises `ActivityFailed` when the first to end has
+    failed, and ends the others."""
     if not calls:
         raise ValueError("first_of: no call was given, so none can be the first")
     number, result = require_execution("first_of").perform(Gather(tuple(calls), fail_fast=False, race=True))

@@ -78,7 +78,9 @@ WHERE state = 'waiting' AND listening AND key IN (
     WHERE l.child_key = :key AND (f.missing <= 0 OR (f.failed AND f.fail_fast)))"""
 # Two statements in one trip: the second sees where a parent waits that opened its fan while the first waited for that.
 _ENDED = text(f"{COUNT_DOWN};{WAKE_PARENTS}")
-_LEAVE_BEHIND = text("UPDATE durable.children SET left_behind = true WHERE child_key = ANY(:keys)")
+_LEAVE_BEHIND = text(
+    "UPDATE durable.children SET left_behind = true, on_parent_close = :policy WHERE child_key = ANY(:keys)"
+)
 _FORGET_MEMBERS = text("DELETE FROM durable.workflows WHERE key = ANY(:keys) AND state = 'closed'")
 _LEFT = """
     FROM durable.children c
@@ -151,10 +153,10 @@ def fold(connection: Connection, claim: Claim, step: int, forget: Sequence[int])
     connection.execute(_FORGET_MEMBERS, {"keys": list(forget)})
 
 
-def leave_behind(connection: Connection, keys: Sequence[int]) -> None:
-    """Let these children be treated as if their parent had ended: nobody waits for them any more."""
+def leave_behind(connection: Connection, keys: Sequence[int], policy: ParentClose) -> None:
+    """Let these children fare as `policy` says, as if their parent had ended: nobody waits for them any more."""
     if keys:
-        connection.execute(_LEAVE_BEHIND, {"keys": list(keys)})
+        connection.execute(_LEAVE_BEHIND, {"keys": list(keys), "policy": policy})
 
 
 def lock_child(connection: Connection, workflow_id: str) -> int | None:

@@ -13,9 +13,11 @@ from durable.model import (
     MEMBER_MARK,
     AwaitChild,
     Claim,
+    Command,
     Entry,
     Gather,
     Member,
+    ParentClose,
     StartChild,
     member_id,
     rewinds_before,
@@ -139,7 +141,7 @@ class Family:
             members = [rows.get(self._id_of(step, number)) for number in range(len(command.members))]
             done = _first(begun, members, at) if command.race else _collected(begun, command, members, before, at)
             losers.extend(row.key for row in rows.values() if row.outcome is None)
-            kin.leave_behind(connection, losers)
+            kin.leave_behind(connection, losers, _fare_of_losers(command, done))
             kin.fold(connection, self._claim, step, _done_with(command, done, rows.values()))
             self._household.store(connection, done, None)
             return done
@@ -148,6 +150,14 @@ class Family:
         if losers:
             self._household.settle_orphans()
         return answered
+
+    def let_go(self, connection: Connection, step: int, command: Command) -> None:
+        """Wait no more, because this run was cancelled while it waited: members are cancelled as well. Call it before
+        the row of the run is locked, and see to the orphans after the commit."""
+        kin.fan_is_complete(connection, self._claim, step)
+        members = kin.results(connection, self._claim, step) if isinstance(command, Gather) else []
+        kin.leave_behind(connection, [row.key for row in members if row.outcome is None], "cancel")
+        kin.fold(connection, self._claim, step, [row.key for row in members if _is_spent(row)])
 
     def _begin(
         self, connection: Connection, step: int, command: Gather, now: datetime, before: Sequence[Any] | None
@@ -223,7 +233,17 @@ def _done_with(command: Gather, done: Entry, rows: Iterable[Any]) -> list[int]:
     """Which members nobody asks for any more: activities that have completed, and whose result stands in the entry."""
     if command.race and done.state == "failed":
         return []
-    return [row.key for row in rows if row.name.startswith(MEMBER_MARK) and row.outcome == "completed"]
+    return [row.key for row in rows if _is_spent(row)]
+
+
+def _is_spent(row: Any) -> bool:
+    return bool(row.name.startswith(MEMBER_MARK) and row.outcome == "completed")
+
+
+def _fare_of_losers(command: Gather, done: Entry) -> ParentClose:
+    """Who has lost a race is told, and may clean up. Who is ended for the failure of another keeps what it has, so that
+    it can go on after a rewind."""
+    return "cancel" if command.race and done.state == "done" else "terminate"
 
 
 def _ended_at(row: Any) -> datetime:

@@ -117,7 +117,11 @@ class Session(Ledger):
         begun = entry or Entry(step, command.kind, command.name, "started", self.now())
         cancelled = replace(begun, state="cancelled", payload=encode(reason), due_at=None, at=self.now())
 
+        is_family = isinstance(command, Gather | AwaitChild) and entry is not None
+
         def see(connection: Connection) -> None:
+            if is_family:
+                self._family.let_go(connection, step, command)
             journal.lock(connection, self.claim)
             journal.cancel_seen(connection, self.claim)
             self.store(connection, cancelled, None)
@@ -126,6 +130,8 @@ class Session(Ledger):
             self._once("cancel", see)
             self._forget_kept()
             self.claim = replace(self.claim, cancel=None)
+        if is_family:
+            self.settle_orphans()
         return cancelled
 
     def conclude(self, outcome: Outcome) -> Claim | None:

@@ -244,6 +244,15 @@ def cancelled() -> list[Any]:
     return []
 
 
+@workflow
+def cancelled_together() -> list[Any]:
+    try:
+        gather(call(until_cancelled, "member"), call(effect, 1))
+    except Cancelled:
+        return one_of_each("undo")
+    return []
+
+
 @workflow(deadline=timedelta(seconds=20))
 def overdue() -> list[Any]:
     try:
@@ -351,7 +360,7 @@ def route(delivery: Delivery, _connection: Connection) -> list[Instruction]:
 WORKFLOWS: tuple[Any, ...] = (
     *(steps, troubled, parked, signalled, delivered, child, narrow, fanned_out, limited, raced, with_a_child),
     *(until_cancelled, leaving, in_rounds, in_runs, cancelled, overdue, failing),
-    *(rewound, ringing_once),
+    *(cancelled_together, rewound, ringing_once),
 )
 PROGRAMS = (
     *(
@@ -363,5 +372,6 @@ PROGRAMS = (
     Program("signalled", (starting_by_signal, signalling)),
     Program("delivered", (delivering,)),
     Program("cancelled", (starting(cancelled), cancelling)),
+    Program("cancelled_together", (starting(cancelled_together), cancelling)),
     Program("rewound", (starting(rewound), mending)),
 )

@@ -185,7 +185,7 @@ def test_wherever_the_connection_of_a_commit_breaks_the_end_is_the_same(
 def test_a_race_goes_on_although_the_connection_breaks_while_its_losers_are_ended(
     database_url: str, moment: Moment
 ) -> None:
-    with living(database_url, lambda statements: "SET outcome = 'terminated'" in statements) as lives:
+    with living(database_url, lambda statements: "SET cancel_reason" in statements) as lives:
         untroubled = lives.live(started(race), 0)
         lives.proxy.cut_at(1, moment=moment)
         assert lives.live(started(race), 1) == untroubled

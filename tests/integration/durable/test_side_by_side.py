@@ -66,6 +66,30 @@ def racing() -> Any:
     return first_of(call(child_of, 100), call(child_of, 10), call(child_of, 1000))
 
 
+@activity
+def make_the_bed(number: int) -> None:
+    calls.append(number)
+
+
+@workflow
+def guest(seconds: int) -> int:
+    try:
+        sleep(seconds)
+    finally:
+        make_the_bed(seconds)
+    return seconds
+
+
+@workflow
+def race_of_guests() -> Any:
+    return first_of(call(guest, 60), call(guest, 5))
+
+
+@workflow
+def hotel() -> list[Any]:
+    return gather(call(guest, 60), call(guest, 50))
+
+
 @workflow
 def waits_for_ever() -> None:
     receive("never")
@@ -131,13 +155,34 @@ def test_children_sleep_side_by_side(inline: Inline) -> None:
     assert (result(worker), calls) == ([60, 20, 40], [10, 20, 30])
 
 
-def test_the_first_of_a_race_wins_and_the_losers_are_ended(inline: Inline) -> None:
+def test_the_first_of_a_race_wins_and_the_losers_are_cancelled(inline: Inline) -> None:
     worker = inline(racing, child_of)
     worker.client.start(racing, workflow_id="w")
     worker.run_for(timedelta(hours=1))
     assert (result(worker), calls) == ((1, 20), [10])
     losers = [each.state for each in worker.client.list(prefix="w~")]
-    assert losers == ["terminated", "completed", "terminated"]
+    assert losers == ["cancelled", "completed", "cancelled"]
+
+
+def test_the_loser_of_a_race_cleans_up_durably(inline: Inline) -> None:
+    worker = inline(race_of_guests, guest)
+    worker.client.start(race_of_guests, workflow_id="w")
+    worker.run_for(timedelta(minutes=2))
+    assert (result(worker), calls) == ((1, 5), [5, 60])
+    assert worker.client.describe("w~1.1.0").state == "cancelled"
+
+
+def test_the_members_of_a_workflow_that_is_cancelled_are_cancelled_with_it(inline: Inline, database: Database) -> None:
+    worker = inline(hotel, guest)
+    worker.client.start(hotel, workflow_id="w")
+    worker.run_until_idle()
+    worker.client.cancel("w", "closed for the winter")
+    worker.run_until_idle()
+    assert worker.client.describe("w").state == "cancelled"
+    assert [guest.state for guest in worker.client.list(prefix="w~")] == ["cancelled", "cancelled"]
+    assert sorted(calls) == [50, 60]
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM durable.fans")).scalar_one() == 0
 
 
 def test_a_failing_gather_ends_the_members_that_still_run(inline: Inline) -> None:

@@ -80,8 +80,18 @@ def _further(here: Here) -> Iterable[Family]:
         return [_ended(here)]
     line = life.left[0]
     if life.heeds and not life.in_doubt() and not isinstance(line, Again | Mark):
-        return here.with_(_sees_its_cancellation(life))
+        return [_lets_go(here).put(_sees_its_cancellation(life))]
     return _step(line, here)
+
+
+def _lets_go(here: Here) -> Family:
+    """Whoever is cancelled waits no more, and its members are cancelled with it."""
+    family, fan = here.family, here.family.fan_of(here.life)
+    if fan is None:
+        return family
+    if isinstance(here.life.left[0], Join):
+        return replace(family, fans=family.fans - {fan})
+    return _folded(family, fan, [family.get(id_) for id_ in fan.members], here.life.holder or "", "cancel")
 
 
 def _sees_its_cancellation(life: Life) -> Life:
@@ -205,17 +215,24 @@ def _side(line: Side, here: Here) -> Iterable[Family]:
     if not fan.is_complete:
         return [waiting]
     members = [family.get(id_) for id_ in fan.members]
-    folded = _folded(family, fan, members, life.holder or "")
     return [
-        folded.put(life.answered(replace(begun, state=state, value=value), value))
+        _folded(family, fan, members, life.holder or "", *_fares(line.how, state)).put(
+            life.answered(replace(begun, state=state, value=value), value)
+        )
         for state, value in _collected(line.how, members)
     ]
 
 
-def _folded(family: Family, fan: Fan, members: list[Life], worker: str) -> Family:
-    """Who has done what was asked of it is forgotten; who lost is left behind, and has yet to be ended."""
-    losers = [replace(member, left_behind=True) for member in members if not member.is_closed]
-    served = [member.id for member in members if member.is_member and member.state == "completed"]
+def _fares(how: How, state: str) -> tuple[str, bool]:
+    """How losers of a wait that ended like this fare, and whether who completed is kept for a rewind."""
+    is_race = how == "race"
+    return "cancel" if is_race and state == "done" else "terminate", is_race and state == "failed"
+
+
+def _folded(family: Family, fan: Fan, members: list[Life], worker: str, policy: str, keeps: bool = False) -> Family:
+    """Who has done what was asked of it is forgotten; who lost is left behind, and has yet to be ended, or to end."""
+    losers = [replace(member, left_behind=True, on_parent_close=policy) for member in members if not member.is_closed]
+    served = [member.id for member in members if member.is_member and member.state == "completed" and not keeps]
     look = {Chore(worker, "look for orphans", fan.parent)} if losers else set()
     left = family.put(*losers).forget(*served)
     return replace(left, fans=family.fans - {fan}, chores=family.chores | look)
