@@ -9,6 +9,7 @@ from bot.demo.standins import SLACK_BOT_TOKEN
 from bot.demo.waiting import eventually
 from integrations.slack.client import SlackClient
 from tests.conftest import StartBot
+from tests.support.served import PLAIN
 from tests.support.world import World
 
 POLICY = 'digest: {channel: "#reviews"}\n'
@@ -35,4 +36,6 @@ def test_the_bot_posts_its_digest_of_what_it_watches(world: World, start_bot: St
 
 def ask(bot: BotProcess, method: str, path: str, content: object = None) -> httpx.Response:
     """Ask the bot's interface as an admin."""
-    return httpx.request(method, f"{bot.url}{path}", json=content, headers={"Authorization": "Bearer token"})
+    return httpx.request(
+        method, f"{bot.url}{path}", json=content, headers={"Authorization": "Bearer token"}, verify=PLAIN
+    )

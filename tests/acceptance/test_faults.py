@@ -11,6 +11,7 @@ from bot.demo.waiting import eventually
 from tests.support import faults
 from tests.support.chaos import EVERY
 from tests.support.lives import ended, lived_once, posted, reminded
+from tests.support.served import PLAIN
 from tests.support.world import World
 
 IN_DOUBT = [
@@ -171,7 +172,7 @@ def test_a_pull_request_that_is_gone_ends_the_watch(world: World, bot: BotProces
 
 def is_unready(bot: BotProcess) -> str | None:
     """What `/readyz` says when it says no."""
-    answer = httpx.get(f"{bot.url}/readyz")
+    answer = httpx.get(f"{bot.url}/readyz", verify=PLAIN)
     return answer.text if answer.status_code != 200 else None
 
 

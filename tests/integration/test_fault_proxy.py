@@ -8,6 +8,7 @@ import pytest
 
 from bot.demo.waiting import eventually
 from tests.support import faults
+from tests.support.served import PLAIN
 from tests.support.world import World
 
 TOKEN = {"Authorization": "Bearer xoxb-stand-in-vigil"}
@@ -16,7 +17,7 @@ METADATA = '{"event_type": "vigil", "event_payload": {"key": "k/1/1"}}'
 
 def post(world: World, text: str = "hello") -> httpx.Response:
     form = {"channel": "C000000001", "text": text, "metadata": METADATA}
-    return httpx.post(f"{world.slack_proxy.url}/api/chat.postMessage", data=form, headers=TOKEN)
+    return httpx.post(f"{world.slack_proxy.url}/api/chat.postMessage", data=form, headers=TOKEN, verify=PLAIN)
 
 
 def texts(world: World) -> list[str]:

@@ -12,6 +12,7 @@ import httpx
 
 from bot.demo.github_world import ADMIN, PullRequest
 from bot.demo.standins import WEBHOOK_SECRET
+from tests.support.served import PLAIN
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Delivery:
 
     def send(self, url: str, *, secret: str = WEBHOOK_SECRET, timeout: float = 10) -> httpx.Response:
         """POST it to the bot's `/github/webhook`."""
-        return httpx.post(url, content=self.body, headers=self.headers(secret), timeout=timeout)
+        return httpx.post(url, content=self.body, headers=self.headers(secret), timeout=timeout, verify=PLAIN)
 
 
 def signature(body: bytes, secret: str = WEBHOOK_SECRET) -> str:

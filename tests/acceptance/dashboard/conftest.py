@@ -16,6 +16,7 @@ from tests.conftest import StartBot
 from tests.support import browser as browsers
 from tests.support.director import make_test_folder
 from tests.support.documents import ROOT
+from tests.support.served import PLAIN
 from tests.support.world import World
 
 TOKEN, VIEWERS_TOKEN = "token-of-the-admin", "token-of-the-viewer"
@@ -78,7 +79,7 @@ def house(start_bot: StartBot, world: World, tmp_path: Path) -> Iterator[House]:
         VIGIL_MODULES=str(ROOT / "docs" / "examples" / "hello_cities.py"),
     )
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{world.port}", headers=headers, timeout=30) as admin:
+    with httpx.Client(base_url=f"http://127.0.0.1:{world.port}", headers=headers, timeout=30, verify=PLAIN) as admin:
         yield House(world, admin)
 
 

@@ -9,7 +9,7 @@ import pytest
 from bot.access import Access
 from bot.web import create_app
 from tests.integration.api.conftest import ADMIN, BASE, Stage
-from tests.support.served import served
+from tests.support.served import PLAIN, served
 
 PUBLIC = "https://bot.acme.com"
 
@@ -19,7 +19,7 @@ def behind(stage: Stage) -> Iterator[httpx.Client]:
     """Whoever asks through the proxy: it names another host, and what it adds to the headers is believed by nobody."""
     app = create_app(replace(stage.services, access=Access(ADMIN, public_url=PUBLIC)))
     headers = {"Authorization": f"Bearer {ADMIN}", "Host": "10.0.0.7:8000", "X-Forwarded-Host": "evil.example"}
-    with served(app) as url, httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+    with served(app) as url, httpx.Client(base_url=url, headers=headers, timeout=30, verify=PLAIN) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from tests.integration.api.conftest import ADMIN, BASE, VIEWER, Stage
 from tests.integration.test_web import SECRET
+from tests.support.served import PLAIN
 
 PUBLIC, LOOKING, DOING = "everybody", "viewers", "admins"
 WHO_MAY = {
@@ -179,7 +180,7 @@ def test_our_own_page_may(stage: Stage) -> None:
 
 def test_a_session_has_the_powers_of_its_role_and_its_forms_carry_its_value(stage: Stage) -> None:
     for token, status in ((VIEWER, 403), (ADMIN, 403)):  # the admin's for want of the value
-        with httpx.Client(base_url=stage.viewer.base_url, headers={"Host": "bot"}) as browser:
+        with httpx.Client(base_url=stage.viewer.base_url, headers={"Host": "bot"}, verify=PLAIN) as browser:
             assert browser.post("/sign-in", data={"token": token}).status_code == 303
             for route in routes(stage, DOING):
                 if route not in WHO_MAY:

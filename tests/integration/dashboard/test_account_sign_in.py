@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -33,13 +34,18 @@ from tests.conftest import StartBot
 from tests.integration.api.conftest import ADMIN
 from tests.integration.dashboard.conftest import House, services_of
 from tests.support.scripted_server import Answer, Request, ScriptedServer
-from tests.support.served import served
+from tests.support.served import PLAIN, served
 from tests.support.world import World
 
-KEY = RSAKey.generate_key(2048, parameters={"kid": "one", "alg": "RS256"}, auto_kid=False)
-OTHER_KEY = RSAKey.generate_key(2048, parameters={"kid": "one", "alg": "RS256"}, auto_kid=False)
 CLIENT_ID, CLIENT_SECRET = "1.2", "client-s3cret-of-slack"
 TOKEN = "xoxp-token-of-ada"
+
+
+@cache
+def key_of(whom: str) -> RSAKey:
+    """To sign with. It is made once, and not before a test needs it: each of pytest's processes reads this file."""
+    del whom
+    return RSAKey.generate_key(2048, parameters={"kid": "one", "alg": "RS256"}, auto_kid=False)
 
 
 @dataclass
@@ -48,7 +54,7 @@ class OpenId:
 
     user_id: str
     team_id: str
-    key: RSAKey = field(default_factory=lambda: KEY)
+    key: RSAKey = field(default_factory=lambda: key_of("slack"))
     claims: dict[str, Any] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
     token_answer: Answer | None = None
@@ -59,7 +65,7 @@ class OpenId:
     def __call__(self, request: Request) -> Answer:
         path = urlsplit(request.path).path
         if path == "/openid/connect/keys":
-            return Answer({"keys": [KEY.as_dict(private=False)]})
+            return Answer({"keys": [key_of("slack").as_dict(private=False)]})
         if path == "/api/openid.connect.token":
             return self.token_answer or self._token(parse_qs(request.body.decode()))
         assert path == "/api/openid.connect.userInfo"
@@ -106,7 +112,9 @@ class Door:
     def by_github(self, world: World, login: str) -> httpx.Response:
         """The whole way, over the stand-in's own page."""
         _, given = self.begin("github")
-        pressed = httpx.post(f"{world.stand_ins.github_url}/login/oauth/callback", data={"login": login, **given})
+        pressed = httpx.post(
+            f"{world.stand_ins.github_url}/login/oauth/callback", data={"login": login, **given}, verify=PLAIN
+        )
         back = urlsplit(pressed.headers["location"])
         assert f"{back.scheme}://{back.netloc}{back.path}" == "http://bot/sign-in/github/done"
         return self.come_back("github", **{key: values[0] for key, values in parse_qs(back.query).items()})
@@ -160,7 +168,7 @@ def page_of(house: House, accounts: Any) -> Iterator[httpx.Client]:
     dashboard: Dashboard = replace(services.dashboard, accounts=accounts)
     access = Access(ADMIN, public_url="http://bot")
     app = create_app(replace(services, dashboard=dashboard, access=access))
-    with served(app) as url, httpx.Client(base_url=url, headers={"Host": "bot"}, timeout=30) as client:
+    with served(app) as url, httpx.Client(base_url=url, headers={"Host": "bot"}, timeout=30, verify=PLAIN) as client:
         yield client
 
 
@@ -247,7 +255,7 @@ def test_a_token_that_is_not_for_this_sign_in_opens_nothing(open_door: OpenDoor,
 
 def test_a_token_that_somebody_else_has_signed_opens_nothing(open_door: OpenDoor) -> None:
     door = open_door()
-    door.open_id.key = OTHER_KEY
+    door.open_id.key = key_of("somebody else")
     assert door.by_slack().status_code == 503
 
 
@@ -394,11 +402,11 @@ def test_the_bot_as_it_is_run_lets_people_in_and_keeps_its_secrets(
         GITHUB_CLIENT_SECRET="client-s3cret-of-github",
         VIGIL_API_TOKEN=ADMIN,
     )
-    with httpx.Client(base_url=bot.url, timeout=30) as client:
+    with httpx.Client(base_url=bot.url, timeout=30, verify=PLAIN) as client:
         left = client.get("/sign-in/github", params={"back_to": "/workers"})
         site, _, query = left.headers["location"].partition("/login/oauth/authorize?")
         given = {key: values[0] for key, values in parse_qs(query).items()}
-        pressed = httpx.post(f"{site}/login/oauth/callback", data={"login": "ada", **given})
+        pressed = httpx.post(f"{site}/login/oauth/callback", data={"login": "ada", **given}, verify=PLAIN)
         arrived = client.get(pressed.headers["location"])
         assert (arrived.status_code, arrived.headers["location"]) == (303, "/workers")
         assert client.get("/workers").status_code == 200

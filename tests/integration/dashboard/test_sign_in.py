@@ -18,7 +18,7 @@ from bot.web import create_app
 from handlers.records import acts
 from tests.integration.api.conftest import ADMIN, VIEWER
 from tests.integration.dashboard.conftest import House, services_of
-from tests.support.served import served
+from tests.support.served import PLAIN, served
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def house(new_house: House) -> House:
 
 
 def browser_of(url: str, **headers: str) -> httpx.Client:
-    return httpx.Client(base_url=url, headers=headers, timeout=30, verify=False)  # noqa: S501 - as in client_of
+    return httpx.Client(base_url=url, headers=headers, timeout=30, verify=PLAIN)
 
 
 def sign_in(client: httpx.Client, token: str, **fields: str) -> httpx.Response:

@@ -13,6 +13,7 @@ from bot.demo.waiting import eventually
 from tests.conftest import StartBot
 from tests.integration.api.conftest import ADMIN, VIEWER
 from tests.integration.dashboard.conftest import House
+from tests.support.served import PLAIN
 
 EVENTS = {"Accept": "text/event-stream"}
 MOST = 200
@@ -50,7 +51,7 @@ class Stream:
 @contextmanager
 def signed_in(url: str, token: str) -> Iterator[httpx.Client]:
     limits = httpx.Limits(max_connections=None)
-    with httpx.Client(base_url=url, timeout=60, limits=limits) as client:
+    with httpx.Client(base_url=url, timeout=60, limits=limits, verify=PLAIN) as client:
         assert client.post("/sign-in", data={"token": token}).status_code == 303
         yield client
 
@@ -97,7 +98,10 @@ def test_a_stream_is_not_kept_by_anybody_on_its_way(house: House) -> None:
 def test_no_more_pages_are_kept_live_than_the_process_can_bear(house: House) -> None:
     limits = httpx.Limits(max_connections=None)
     headers = {"Authorization": f"Bearer {ADMIN}"}
-    with ExitStack() as stack, httpx.Client(base_url=house.url, headers=headers, timeout=60, limits=limits) as client:
+    with (
+        ExitStack() as stack,
+        httpx.Client(base_url=house.url, headers=headers, timeout=60, limits=limits, verify=PLAIN) as client,
+    ):
         opened = [stack.enter_context(client.stream("GET", "/workers", headers=EVENTS)) for _ in range(MOST)]
         assert {response.status_code for response in opened} == {200}
         refused = client.get("/workers", headers=EVENTS)
@@ -129,7 +133,7 @@ def test_a_process_that_is_asked_to_end_lets_its_open_pages_go(start_bot: StartB
 def test_a_database_that_is_away_is_told_to_open_pages_and_to_new_ones(house: House, path: str) -> None:
     with house.database.transaction("test") as connection:
         connection.execute(text("ALTER TABLE vigil.sessions RENAME TO gone"))
-    with httpx.Client(base_url=house.url, cookies={"vigil_session": "x"}) as client:
+    with httpx.Client(base_url=house.url, cookies={"vigil_session": "x"}, verify=PLAIN) as client:
         page = client.get(path)
         assert page.status_code == 503
         assert "The database is away" in page.text
