@@ -16,6 +16,8 @@ UNREADABLE = ""
 """The input of a workflow whose run is missing: no JSON, so the workflow is paused when it is run."""
 WINDOW_FACTOR = 2
 WINDOW_SPARE = 16
+LONGEST_S = 60
+"""How long a workflow waits at most whose workers die one after the other."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ _DISOWN = text(
     " claimed_until = NULL, attempts = greatest(attempts - 1, 0)"
     " WHERE state = 'running' AND worker_id = :worker AND key <> ALL(CAST(:held AS bigint[]))"
 )
+# Whoever died first is followed at once. After more deaths without progress in between, the workflow itself is suspected.
 _RECLAIM = text("""
 WITH dead AS (
     SELECT id FROM durable.workers WHERE lease_until <= clock_timestamp() OR id = ANY(:dead)
@@ -160,8 +163,8 @@ WITH dead AS (
         OR NOT EXISTS (SELECT FROM durable.workers WHERE id = w.worker_id))
     ORDER BY key LIMIT :most FOR UPDATE SKIP LOCKED
 )
-UPDATE durable.workflows w SET state = 'waiting', wake_at = (SELECT durable.now()), worker_id = NULL,
-    claimed_until = NULL
+UPDATE durable.workflows w SET state = 'waiting', worker_id = NULL, claimed_until = NULL, wake_at = (SELECT durable.now())
+    + make_interval(secs => CASE WHEN attempts < 2 THEN 0 ELSE least(:longest, power(2, attempts - 2)) END)
 FROM stray WHERE w.key = stray.key RETURNING w.workflow_id
 """)
 _FORGET = text(
@@ -302,9 +305,11 @@ def disown(connection: Connection, worker: int, held: Sequence[int]) -> int:
 def reclaim(connection: Connection, dead: Sequence[int] = (), *, most: int = 1000) -> list[str]:
     """Return what dead workers left: those whose lease ran out, those in `dead`, and claims past their deadline.
 
-    Gives the ids of up to `most` workflows that are now due again, then forgets dead workers that hold nothing.
+    Gives the ids of up to `most` workflows, then forgets dead workers that hold nothing. A workflow is due again at once,
+    and after a second and every further death without progress 1, 2, 4 … seconds later, `LONGEST_S` at most.
     """
-    returned = [row.workflow_id for row in connection.execute(_RECLAIM, {"dead": list(dead), "most": most})]
+    asked = {"dead": list(dead), "most": most, "longest": LONGEST_S}
+    returned = [row.workflow_id for row in connection.execute(_RECLAIM, asked)]
     connection.execute(_FORGET, {"dead": list(dead)})
     return returned
 

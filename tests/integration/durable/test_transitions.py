@@ -13,6 +13,7 @@ from durable.client import Client
 from durable.errors import WorkflowNotFound
 from durable.operator import Operator
 from durable.postgres import Database
+from durable.postgres.scheduling import LONGEST_S
 from durable.testing import InlineWorker, advance
 from durable.transitions import (
     ABSENT,
@@ -210,6 +211,7 @@ def _die_too_often(stage: Stage) -> None:
     stage.start("meet fate")
     for _ in range(MOST_ATTEMPTS):
         stage.die_on_it()
+        advance(stage.database, timedelta(seconds=LONGEST_S))
     stage.run()
 
 

@@ -1,5 +1,6 @@
 """Workers with threads: leases, fences, takeover, stopping, hints."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -11,11 +12,11 @@ from sqlalchemy import text
 from bot.demo.waiting import eventually
 from durable import Found, activity, receive, sleep, workflow
 from durable.client import Client
-from durable.model import Claim
+from durable.model import Claim, Entry
 from durable.postgres import Database, scheduling
 from durable.postgres.journal import FenceLost, Hold, Write, write
 from durable.postgres.scheduling import Process, Serves
-from durable.testing import InlineWorker
+from durable.testing import InlineWorker, advance
 from durable.worker import Worker
 from durable.worker.lease import this_process
 
@@ -285,6 +286,36 @@ def test_a_workflow_that_kills_its_worker_again_and_again_is_paused_with_its_rea
     described = worker.client.describe("w")
     assert described.state == "paused"
     assert "claimed 10 times without progress" in str(described.reason)
+
+
+def test_the_more_workers_die_of_a_workflow_without_progress_the_later_the_next_one_takes_it_up(
+    database: Database, inline: Inline
+) -> None:
+    worker = inline(brief)
+    worker.client.start(brief, workflow_id="w")
+    waits = []
+    for _ in range(10):
+        dead = register(database, elsewhere(), lease=3600)
+        claim_one(database, dead)
+        with database.transaction("reap") as connection:
+            scheduling.reclaim(connection, [dead])
+            due_in = connection.execute(text("SELECT wake_at - durable.now() FROM durable.workflows")).scalar_one()
+        waits.append(math.ceil(due_in.total_seconds()))
+        advance(database, due_in)
+    assert waits == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_workflow_that_got_on_between_two_deaths_is_taken_up_at_once(database: Database, inline: Inline) -> None:
+    worker = inline(brief)
+    worker.client.start(brief, workflow_id="w")
+    for _ in range(5):
+        dead = register(database, elsewhere(), lease=3600)
+        claim = claim_one(database, dead)
+        entry = Entry(1, "activity", "step", "done", claim.now)
+        with database.transaction("journal") as connection:
+            write(connection, Write(claim, [entry], Hold(60)))
+        with database.transaction("reap") as connection:
+            assert scheduling.reclaim(connection, [dead]) == ["w"]
 
 
 def test_two_workflows_of_one_name_are_refused(database: Database) -> None:
