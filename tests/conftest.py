@@ -40,8 +40,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         remove(Path(os.environ[_FOLDER]))
 
 
-def pytest_collection_finish() -> None:
-    gc.freeze()  # what was imported and collected stays, and need not be looked through after every few tests
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    gc.disable()  # nothing of what is imported and collected is thrown away
+    try:
+        return (yield)
+    finally:
+        gc.freeze()  # it stays, and need not be looked through after every few tests
+        gc.set_threshold(10_000)  # as the bot does
+        gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

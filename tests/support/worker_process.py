@@ -1,5 +1,6 @@
 """A worker in a process of its own, for tests that look at one from outside: `python -m tests.support.worker_process`."""
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,10 +30,13 @@ def most_connections(slots: int) -> int:
     return POOLS * (slots + SPARE_CONNECTIONS) + LISTENERS
 
 
+WORKFLOWS = (nap,)
+
+
 @contextmanager
-def worker_process(url: str, *, slots: int = 8) -> Iterator[psutil.Process]:
-    """A worker that knows `nap`, for as long as the block lasts; ended by SIGTERM."""
-    process = subprocess.Popen([sys.executable, "-m", __name__, url, str(slots)])
+def worker_process(url: str, *, slots: int = 8, module: str = __name__) -> Iterator[psutil.Process]:
+    """A worker that knows the `WORKFLOWS` of a module, for as long as the block lasts; ended by SIGTERM."""
+    process = subprocess.Popen([sys.executable, "-m", __name__, url, str(slots), module])
     try:
         yield psutil.Process(process.pid)
     finally:
@@ -40,11 +44,12 @@ def worker_process(url: str, *, slots: int = 8) -> Iterator[psutil.Process]:
         process.wait(STOP_WITHIN_S)
 
 
-def main(url: str, slots: int) -> None:
+def main(url: str, slots: int, module: str) -> None:
     """Work until SIGTERM."""
+    workflows = importlib.import_module(module).WORKFLOWS
     stopping = Stopping()
     database = Database(url, pool_size=slots + SPARE_CONNECTIONS)
-    worker = Worker(database, workflows=[nap], slots=slots)
+    worker = Worker(database, workflows=workflows, slots=slots)
     worker.start()
     stopping.wait()
     worker.stop()
@@ -52,4 +57,4 @@ def main(url: str, slots: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

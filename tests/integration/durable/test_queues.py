@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.demo.waiting import eventually
-from durable import activity, receive, sleep, workflow
+from durable import activity, call, gather, receive, sleep, workflow
 from durable.client import Client
 from durable.postgres import Database, scheduling
 from durable.postgres.scheduling import Process, Serves
@@ -251,6 +251,30 @@ def test_a_workflow_that_only_one_of_two_workers_knows_is_run_by_that_one_and_th
     eventually(lambda: client.overview().counts == {"completed": 40})
     assert ran.count("one") == 20
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+def test_an_activity_that_only_one_of_two_workers_knows_is_called_by_that_one(
+    database: Database, inline: Callable[..., InlineWorker]
+) -> None:
+    without = inline()
+
+    @activity
+    def only_here() -> str:
+        return "called"
+
+    @workflow
+    def asking() -> list[Any]:
+        return gather(call(only_here), call(only_here))
+
+    with_it = inline(asking)
+    client = Client(database)
+    client.start(asking, workflow_id="w")
+    [claim] = with_it._taking.take(1, with_it._taking.outlook())
+    with_it._runner.run(claim, time.monotonic())
+    assert without.run_until_idle() == 0
+    assert [client.describe(f"w~1.1.{number}").state for number in (0, 1)] == ["ready", "ready"]
+    with_it.run_until_idle()
+    assert client.describe("w").result == ["called", "called"]
 
 
 def test_a_pinned_workflow_is_left_to_its_version_and_another_is_for_any(database: Database, inline: Inline) -> None:
