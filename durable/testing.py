@@ -1,4 +1,5 @@
-"""For tests of workflows: move the engine's time, and run what is due in the calling thread until nothing is."""
+"""For tests of workflows: move the engine's time, run what is due in the calling thread until nothing is, crash at named
+points (`crash_at`), and replay exported histories (`replay_exported`)."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from durable.client import Client
+from durable.crashing import Crash, crash_at, points_passed
 from durable.definitions import Workflow
+from durable.export import replay_exported
 from durable.fanout import runnable
 from durable.guard import guarded
 from durable.intake import Router
@@ -19,6 +22,8 @@ from durable.worker.runner import Runner
 from durable.worker.scheduler import tick
 from durable.worker.taking import Taking
 from durable.worker.upkeep import Upkeep
+
+__all__ = ["Crash", "InlineWorker", "advance", "crash_at", "points_passed", "replay_exported"]
 
 A_LONG_LEASE_S = 3600.0
 BATCH = 100

@@ -31,7 +31,7 @@ from durable.errors import StepNotFound, WorkflowIdTaken, WorkflowNotFound, Wron
 from durable.model import MEMBER_MARK, Started
 from durable.operator import PURGE_BATCH, Operator
 from durable.postgres import Database
-from durable.testing import InlineWorker, advance
+from durable.testing import InlineWorker, advance, crash_at
 from durable.worker.lease import Lease
 from durable.worker.orphans import settle_orphans
 from durable.worker.upkeep import Upkeep
@@ -702,21 +702,10 @@ def test_in_the_wrong_state_a_verb_is_refused_with_its_reason_and_changes_nothin
 def test_a_verb_that_crashes_before_its_commit_changes_nothing_and_can_be_repeated(
     database: Database, worker: InlineWorker, world: World, operator: Operator, verb: str, right: str
 ) -> None:
-    class Crash(BaseException):
-        pass
-
-    def crash(point: str) -> None:
-        if point == f"commit.before {verb}":
-            raise Crash
-
     bring(worker, operator, world, right)
     before = (worker.client.list(), worker.client.history("w"), rows_left(database))
-    injection.install(crash)
-    try:
-        with pytest.raises(Crash):
-            VERBS[verb](operator)
-    finally:
-        injection.install(None)
+    with crash_at(f"commit.before {verb}"):
+        VERBS[verb](operator)
     assert (worker.client.list(), worker.client.history("w"), rows_left(database)) == before
     VERBS[verb](operator)
     assert (worker.client.list(), rows_left(database)) != before[::2]
