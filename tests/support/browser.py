@@ -14,6 +14,7 @@ PICTURES = Path(__file__).parents[2] / "pictures"
 _QUIET = (
     "--no-sandbox",  # Chromium refuses to run as root with it
     "--disable-gpu",
+    "--disable-software-rasterizer",  # pages without WebGL need no GPU that is played by the processor
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
