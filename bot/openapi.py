@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from bot.api.answers import schemas
 from bot.api.problems import DIRECTOR, DURABLE_FUNCTIONS, is_managing
 
 _PUBLIC = (f"{DIRECTOR}/ping",)
@@ -30,8 +31,10 @@ def describe(app: FastAPI) -> None:
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     components = document.setdefault("components", {})
     components["securitySchemes"] = _SCHEMES
+    described = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
-        components.get("schemas", {}).pop(name, None)
+        described.pop(name, None)
+    described |= schemas()
     for path, operations in document["paths"].items():
         for method in _OPERATIONS:
             if method in operations:

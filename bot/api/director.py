@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Depends, Request, Response
 from jsonschema import Draft7Validator
 
+from bot.api import answers
 from bot.api.director_models import Definition, Error, Pong, Unauthorized, WorkflowRun, WorkflowWithTasks
 from bot.api.door import Door
 from bot.api.json import JsonResponse, json_of
@@ -42,7 +43,7 @@ T = TypeVar("T")
 
 def router(management: Management, door: Door) -> APIRouter:
     """All its routes."""
-    public = APIRouter(prefix=DIRECTOR, tags=["Director"], responses={429: {"model": Error}})
+    public = APIRouter(prefix=DIRECTOR, tags=["Director"], responses={429: answers.one(Error)})
 
     @public.get("/ping", summary="Whether it is there", response_model=Pong)
     async def ping() -> dict[str, str]:
@@ -51,7 +52,7 @@ def router(management: Management, door: Door) -> APIRouter:
 
     guarded = APIRouter(
         dependencies=[Depends(door.admit, scope="function")],
-        responses={401: {"model": Unauthorized}, **{code: {"model": Error} for code in (400, 403, 503)}},
+        responses={401: answers.one(Unauthorized), **{code: answers.one(Error) for code in (400, 403, 503)}},
         default_response_class=JsonResponse,
     )
     _add_reading(guarded, management, door)
@@ -62,11 +63,11 @@ def router(management: Management, door: Door) -> APIRouter:
 
 def _add_reading(routes: APIRouter, management: Management, door: Door) -> None:
     runs = management.runs
-    missing: dict[int | str, dict[str, Any]] = {404: {"model": Error}}
+    missing: dict[int | str, dict[str, Any]] = {404: answers.one(Error)}
 
     @routes.get(
         "/workflows",
-        responses=missing | {200: {"model": list[WorkflowRun]}},
+        responses=missing | {200: answers.several(WorkflowRun)},
         openapi_extra=documented(page="integer", per_page="integer", with_payload="boolean"),
         summary="Runs, the newest first",
     )
@@ -83,7 +84,7 @@ def _add_reading(routes: APIRouter, management: Management, door: Door) -> None:
 
     @routes.get(
         "/workflows/{workflow_id}",
-        responses=missing | {200: {"model": WorkflowWithTasks}},
+        responses=missing | {200: answers.one(WorkflowWithTasks)},
         summary="A run with its tasks",
     )
     async def workflow(workflow_id: str) -> Response:
@@ -91,7 +92,7 @@ def _add_reading(routes: APIRouter, management: Management, door: Door) -> None:
         run = await door.wait_for(lambda: _found(workflow_id, runs.get))
         return JsonResponse(run_json(run) | {"tasks": [task_json(task) for task in run.tasks]})
 
-    @routes.get("/definitions", responses={200: {"model": list[Definition]}}, summary="Every flow there is")
+    @routes.get("/definitions", responses={200: answers.several(Definition)}, summary="Every flow there is")
     async def definitions() -> Response:
         """By name."""
         flows = sorted(management.flows.flows.items())
@@ -102,11 +103,11 @@ def _add_reading(routes: APIRouter, management: Management, door: Door) -> None:
 
 def _add_doing(routes: APIRouter, management: Management, door: Door) -> None:
     runs = management.runs
-    missing: dict[int | str, dict[str, Any]] = {404: {"model": Error}}
+    missing: dict[int | str, dict[str, Any]] = {404: answers.one(Error)}
     begun: dict[int | str, dict[str, Any]] = missing | {
-        201: {"model": WorkflowRun},
-        408: {"model": Error},
-        413: {"model": Error},
+        201: answers.one(WorkflowRun),
+        408: answers.one(Error),
+        413: answers.one(Error),
     }
 
     @routes.post(
@@ -136,7 +137,7 @@ def _add_doing(routes: APIRouter, management: Management, door: Door) -> None:
     @routes.post(
         "/workflows/{workflow_id}/cancel",
         status_code=201,
-        responses=missing | {201: {"model": WorkflowRun}, 409: {"model": Error, "description": "It has ended"}},
+        responses=missing | {201: answers.one(WorkflowRun), 409: answers.one(Error, "It has ended")},
         summary="End a run",
     )
     async def cancel(workflow_id: str) -> Response:

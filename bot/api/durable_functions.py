@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from bot.api import answers
 from bot.api import durable_functions_queries as queries
 from bot.api.door import Door
 from bot.api.durable_functions_models import InstanceStatus, ManagementUris, Purged, Refused
@@ -29,7 +30,7 @@ def router(management: Management, door: Door) -> APIRouter:
         prefix=DURABLE_FUNCTIONS,
         tags=["Durable Functions"],
         dependencies=[Depends(door.admit, scope="function")],
-        responses={code: {"model": Refused} for code in (400, 401, 403, 429, 503)},
+        responses={code: answers.one(Refused) for code in (400, 401, 403, 429, 503)},
         default_response_class=JsonResponse,
     )
     orchestrations = Orchestrations(management, door)
@@ -41,24 +42,24 @@ def router(management: Management, door: Door) -> APIRouter:
 
 
 def _add_starting(routes: APIRouter, orchestrations: Orchestrations) -> None:
-    answers: dict[int | str, dict[str, Any]] = {
+    begun: dict[int | str, dict[str, Any]] = {
         200: {"description": "It was waited for and has completed: its output"},
-        202: {"model": ManagementUris, "description": "Begun"},
-        409: {"model": Refused, "description": "One of this id runs, or has run and none may again"},
-        408: {"model": Refused, "description": "The body did not arrive in time"},
-        413: {"model": Refused},
-        500: {"model": InstanceStatus, "description": "It was waited for and has failed, and that was to be told so"},
+        202: answers.one(ManagementUris, "Begun"),
+        409: answers.one(Refused, "One of this id runs, or has run and none may again"),
+        408: answers.one(Refused, "The body did not arrive in time"),
+        413: answers.one(Refused),
+        500: answers.one(InstanceStatus, "It was waited for and has failed, and that was to be told so"),
     }
     extra = _WAIT | json_body(required=False)
 
-    @routes.post("/orchestrators/{function_name}", responses=answers, openapi_extra=extra, summary="Begin an instance")
+    @routes.post("/orchestrators/{function_name}", responses=begun, openapi_extra=extra, summary="Begin an instance")
     async def start(request: Request, function_name: str) -> Response:
         """Its id is made up. The body is its input. With `timeout` and `pollingInterval` its end is waited for."""
         return await orchestrations.start(request, function_name, uuid4().hex)
 
     @routes.post(
         "/orchestrators/{function_name}/{instance_id}",
-        responses=answers,
+        responses=begun,
         openapi_extra=extra,
         summary="Begin an instance of this id",
     )
@@ -68,7 +69,7 @@ def _add_starting(routes: APIRouter, orchestrations: Orchestrations) -> None:
 
     @routes.post(
         "/instances/{instance_id}/restart",
-        responses=answers,
+        responses=begun,
         openapi_extra=documented(restartWithNewInstanceId="boolean", timeout="number", pollingInterval="number"),
         summary="Begin an instance that has ended once more",
     )
@@ -81,10 +82,10 @@ def _add_looking(routes: APIRouter, orchestrations: Orchestrations) -> None:
     @routes.get(
         "/instances/{instance_id}",
         responses={
-            200: {"model": InstanceStatus, "description": "It has ended"},
-            202: {"model": InstanceStatus, "description": "It has not ended"},
-            404: {"model": Refused},
-            500: {"model": InstanceStatus, "description": "It failed, and `returnInternalServerErrorOnFailure` is true"},
+            200: answers.one(InstanceStatus, "It has ended"),
+            202: answers.one(InstanceStatus, "It has not ended"),
+            404: answers.one(Refused),
+            500: answers.one(InstanceStatus, "It failed, and `returnInternalServerErrorOnFailure` is true"),
         },
         openapi_extra=flag_of(
             "showHistory", "showHistoryOutput", "showInput", "returnInternalServerErrorOnFailure"
@@ -97,7 +98,7 @@ def _add_looking(routes: APIRouter, orchestrations: Orchestrations) -> None:
 
     @routes.get(
         "/instances",
-        responses={200: {"model": list[InstanceStatus]}},
+        responses={200: answers.several(InstanceStatus)},
         openapi_extra=documented(
             runtimeStatus=TEXT,
             createdTimeFrom=TEXT,
@@ -117,9 +118,9 @@ def _add_looking(routes: APIRouter, orchestrations: Orchestrations) -> None:
 def _add_steering(routes: APIRouter, orchestrations: Orchestrations) -> None:
     done: dict[int | str, dict[str, Any]] = {
         202: {"description": "Done"},
-        404: {"model": Refused, "description": "There is no such instance"},
-        409: {"model": Refused, "description": "Its state does not allow it"},
-        410: {"model": Refused, "description": "It has ended"},
+        404: answers.one(Refused, "There is no such instance"),
+        409: answers.one(Refused, "Its state does not allow it"),
+        410: answers.one(Refused, "It has ended"),
     }
 
     def steer(verb: str, summary: str, what: Callable[[str, str], object]) -> None:
@@ -146,7 +147,7 @@ def _add_steering(routes: APIRouter, orchestrations: Orchestrations) -> None:
         "/instances/{instance_id}/raiseEvent/{event_name}",
         status_code=202,
         response_class=Response,
-        responses=done | {408: {"model": Refused}, 413: {"model": Refused}},
+        responses=done | {408: answers.one(Refused), 413: answers.one(Refused)},
         openapi_extra=json_body(required=True),
         summary="Send an event to an instance",
     )
@@ -162,8 +163,8 @@ def _add_steering(routes: APIRouter, orchestrations: Orchestrations) -> None:
 
 
 def _add_purging(routes: APIRouter, orchestrations: Orchestrations) -> None:
-    gone: dict[int | str, dict[str, Any]] = {200: {"model": Purged}, 404: {"model": Refused}}
-    not_ended: dict[int | str, dict[str, Any]] = {409: {"model": Refused, "description": "It has not ended"}}
+    gone: dict[int | str, dict[str, Any]] = {200: answers.one(Purged), 404: answers.one(Refused)}
+    not_ended: dict[int | str, dict[str, Any]] = {409: answers.one(Refused, "It has not ended")}
 
     @routes.delete("/instances/{instance_id}", responses=gone | not_ended, summary="Forget an instance that has ended")
     async def purge(instance_id: str) -> Response:

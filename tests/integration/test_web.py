@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -315,9 +316,13 @@ def test_every_answer_carries_the_security_headers(web: Web, path: str) -> None:
 
 
 def test_the_routes_are_described(web: Web) -> None:
-    paths = web.client.get("/openapi.json").json()["paths"]
+    answer = web.client.get("/openapi.json")
+    document = answer.json()
 
-    assert {"/github/webhook", "/slack/events", "/healthz", "/readyz", "/metrics"} <= paths.keys()
+    assert {"/github/webhook", "/slack/events", "/healthz", "/readyz", "/metrics"} <= document["paths"].keys()
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', answer.text))
+    assert named
+    assert named <= document["components"]["schemas"].keys()
 
 
 def test_an_empty_secret_cannot_be_served() -> None:
