@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,6 +44,10 @@ class World:
     def place(self) -> Place:
         return prepare(self.home, self.roots)
 
+    def furnish(self, made: Path) -> None:
+        """Let it have been used before: these data are its own. To make them takes PostgreSQL half a second."""
+        subprocess.run(["cp", "-a", made, self.place().data], check=True)
+
     def user(self, *other_user: str) -> "User":
         return User(self, other_user)
 
@@ -75,8 +80,24 @@ class User:
         self.process.communicate()
 
 
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """Data as a first start makes them, for the tests that look at what comes after it."""
+    with _a_world() as world:
+        with world.postgres().running():
+            pass
+        yield world.place().data
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
+    """Nothing yet."""
+    with _a_world() as world:
+        yield world
+
+
+@contextmanager
+def _a_world() -> Iterator[World]:
     """Folders in /tmp that other accounts may pass through; pytest's own are closed to them."""
     folder = Path(tempfile.mkdtemp(prefix="vigil-test-"))
     folder.chmod(0o755)
@@ -141,7 +162,8 @@ def test_it_starts_quickly_with_fsync_and_stops_with_its_only_user(world: World)
     assert servers(world) == []
 
 
-def test_data_are_there_after_a_clean_end(world: World) -> None:
+def test_data_are_there_after_a_clean_end(world: World, made: Path) -> None:
+    world.furnish(made)
     with world.postgres().running() as url:
         note(url, "kept")
     with world.postgres().running() as url:
@@ -178,7 +200,8 @@ def test_no_folder_outside_its_own_changes_its_permissions(world: World) -> None
     assert [(path, path.stat().st_mode, path.stat().st_uid) for path in watched] == before
 
 
-def test_a_server_whose_bot_was_killed_goes_on_and_is_adopted(world: World) -> None:
+def test_a_server_whose_bot_was_killed_goes_on_and_is_adopted(world: World, made: Path) -> None:
+    world.furnish(made)
     killed = world.user()
     url = killed.url()
     note(url, "before")
@@ -191,7 +214,8 @@ def test_a_server_whose_bot_was_killed_goes_on_and_is_adopted(world: World) -> N
     assert servers(world) == []
 
 
-def test_after_a_kill_of_everything_it_starts_again_on_the_same_data(world: World) -> None:
+def test_after_a_kill_of_everything_it_starts_again_on_the_same_data(world: World, made: Path) -> None:
+    world.furnish(made)
     killed = world.user()
     url = killed.url()
     note(url, "committed")
@@ -207,7 +231,10 @@ def test_after_a_kill_of_everything_it_starts_again_on_the_same_data(world: Worl
     dies_late.join()
 
 
-def test_a_stale_pid_that_belongs_to_another_process_by_now_does_not_keep_it_from_starting(world: World) -> None:
+def test_a_stale_pid_that_belongs_to_another_process_by_now_does_not_keep_it_from_starting(
+    world: World, made: Path
+) -> None:
+    world.furnish(made)
     with world.postgres().running() as url:
         note(url, "kept")
     place = world.place()
@@ -237,9 +264,10 @@ def test_two_processes_that_start_at_once_share_one_server_and_the_last_one_stop
 
 
 @pytest.mark.parametrize("depth", [0, 20])
-def test_a_server_that_dies_under_us_is_revived_at_the_same_address(world: World, depth: int) -> None:
+def test_a_server_that_dies_under_us_is_revived_at_the_same_address(world: World, made: Path, depth: int) -> None:
     world.home = world.home.joinpath(*["folder"] * depth)
     world.roots = world.roots.joinpath(*["folder"] * depth)
+    world.furnish(made)
     postgres = world.postgres()
     with postgres.running() as url:
         note(url, "kept")
@@ -262,7 +290,8 @@ def test_a_first_start_that_was_killed_is_made_again(world: World) -> None:
     assert not half_made.exists()
 
 
-def test_a_database_nobody_uses_is_removed_wherever_it_lies(world: World) -> None:
+def test_a_database_nobody_uses_is_removed_wherever_it_lies(world: World, made: Path) -> None:
+    world.furnish(made)
     postgres = world.postgres()
     with postgres.running():
         assert postgres.exists()
