@@ -36,6 +36,7 @@ STEPS = "tests/integration/durable/test_steps.py"
 WAITING = "tests/integration/durable/test_waiting.py"
 WORKER = "tests/integration/durable/test_worker.py"
 INTAKE = "tests/integration/durable/test_intake.py"
+FAMILIES = "tests/integration/durable/test_rewound_families.py"
 REUSE = "tests/integration/durable/test_reuse.py"
 PAYLOADS = "tests/integration/durable/test_payloads.py"
 
@@ -111,11 +112,54 @@ MUTANTS = (
         (
             Edit(
                 "durable/postgres/scheduling.py",
-                "UPDATE durable.workflows w SET state = 'waiting', wake_at = (SELECT durable.now()), worker_id = NULL,",
-                "UPDATE durable.workflows w SET state = 'waiting', wake_at = NULL, worker_id = NULL,",
+                "claimed_until = NULL, wake_at = (SELECT durable.now())\n    + make_interval(",
+                "claimed_until = NULL, wake_at = CAST(NULL AS timestamptz) + make_interval(",
             ),
         ),
         (WORKER,),
+    ),
+    Mutant(
+        "a workflow that takes down one worker after the other without a pause",
+        (Edit("durable/postgres/scheduling.py", "least(:longest, power(2, attempts - 2))", "0 * :longest"),),
+        (WORKER,),
+    ),
+    Mutant(
+        "steps with the keys of those that a rewind forgot",
+        (
+            Edit(
+                "durable/model.py",
+                "    return max((number for number, to in enumerate(rewound, start=1) if to < step), default=0)\n",
+                "    del rewound, step\n    return 0\n",
+            ),
+        ),
+        (FAMILIES,),
+    ),
+    Mutant(
+        "members that do everything again after a rewind",
+        (
+            Edit(
+                "durable/worker/family.py",
+                "if before is None or not _is_ok(before[number])]",
+                "if number >= 0]",
+            ),
+        ),
+        (FAMILIES,),
+    ),
+    Mutant(
+        "members that lose what they were at when their gather is rewound",
+        (Edit("durable/postgres/rewound.py", "    open_again(connection, sorted(left), now)\n", "    left.clear()\n"),),
+        (FAMILIES,),
+    ),
+    Mutant(
+        "losers of a race that may not clean up",
+        (
+            Edit(
+                "durable/worker/family.py",
+                'return "cancel" if command.race and done.state == "done" else "terminate"',
+                'return "terminate" if command and done else "cancel"',
+            ),
+        ),
+        ("tests/integration/durable/test_side_by_side.py",),
     ),
     Mutant(
         "inbox dropped at the end",
