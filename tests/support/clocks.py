@@ -6,6 +6,10 @@ It is libfaketime, preloaded. The monotonic clock stays what it is, as it does w
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
+SHARED = Path("/dev/shm")  # noqa: S108 - where the C library keeps shared memory and semaphores
+
 
 class WallClock:
     """The clock of the processes that were started with its `environment`; at first it goes right.
@@ -33,6 +37,13 @@ class WallClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
+
+
+def forget_the_dead() -> None:
+    """Remove what the library shares between processes, where the process that made it was killed."""
+    for left in (*SHARED.glob("faketime_shm_*"), *SHARED.glob("sem.faketime_sem_*")):
+        if not psutil.pid_exists(int(left.name.rpartition("_")[2])):
+            left.unlink(missing_ok=True)
 
 
 def _library() -> Path:

@@ -3,7 +3,7 @@
 import random
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from durable.scheduler import Schedules
 from durable.schedules import Every
 from tests.support import storm
 from tests.support.chaos import Figure, sized
-from tests.support.clocks import WallClock
+from tests.support.clocks import WallClock, forget_the_dead
 from tests.support.fleet import Fleet, fleet, started_with
 from tests.support.storm import (
     ENTRIES,
@@ -220,13 +220,20 @@ def everything(database: Database) -> list[str]:
         ]
 
 
+@pytest.fixture
+def new_clock(tmp_path: Path) -> Iterator[Callable[[str], WallClock]]:
+    """Makes clocks, by name."""
+    yield lambda name: WallClock(tmp_path / name)
+    forget_the_dead()
+
+
 def test_wall_clocks_ten_minutes_off_that_jump_make_nothing_early_or_late_or_lost(
-    database: Database, tmp_path: Path, record_property: Figure
+    database: Database, tmp_path: Path, new_clock: Callable[[str], WallClock], record_property: Figure
 ) -> None:
     storm.prepare(database)
     client = Client(database)
     names = [f"w{number}" for number in range(MEANWHILE)]
-    fast, slow = WallClock(tmp_path / "fast"), WallClock(tmp_path / "slow")
+    fast, slow = new_clock("fast"), new_clock("slow")
     fast.set(TEN_MINUTES_S)
     slow.set(-TEN_MINUTES_S)
     with fleet(url_of(database), tmp_path) as workers:
@@ -250,11 +257,11 @@ def test_wall_clocks_ten_minutes_off_that_jump_make_nothing_early_or_late_or_los
 
 
 def test_a_worker_whose_clock_was_set_back_takes_over_and_keeps_deadlines_and_schedules(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, new_clock: Callable[[str], WallClock]
 ) -> None:
     storm.prepare(database)
     client = Client(database)
-    clock = WallClock(tmp_path / "clock")
+    clock = new_clock("clock")
     with fleet(url_of(database), tmp_path) as workers:
         doomed = workers.hire()
         client.start(in_a_call, str(place(tmp_path, "held")), workflow_id="held")
