@@ -45,8 +45,9 @@ KEYS = st.integers(0, 11).map(str)
 WHO = st.integers(0, 7)
 POINTS = st.integers(1, 12)
 
-A_MOMENT = timedelta(seconds=2)
-"""Longer than an effect in doubt is given to settle; half an hour of them make no hour."""
+A_MOMENT = timedelta(seconds=10)
+"""Longer than an effect in doubt is given to settle, and than a workflow waits after `MOST_DEATHS` in a row; all of them
+in a story make no half hour."""
 MOST_DEATHS = 4
 """In a row: a workflow that kills its worker ten times is paused."""
 
@@ -201,6 +202,7 @@ class Engine(RuleBasedStateMachine):
             ended = "UPDATE durable.workers SET lease_until = clock_timestamp() WHERE id = ANY(:ids)"
             connection.execute(text(ended), {"ids": [puppet.worker._lease.worker for puppet in puppets]})
         self.keeper.take_over()
+        advance(self.database, A_MOMENT)
         for puppet in puppets:
             self.map(partial(asking.taken_away, worker=puppet.name, now=self.now))
 

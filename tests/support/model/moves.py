@@ -108,7 +108,8 @@ def _kind(line: Any) -> str:
 
 @singledispatch
 def _step(line: Any, here: Here) -> Iterable[Family]:
-    """What becomes of the family when one of its runs comes to this line."""
+    """What becomes of the family when one of its runs comes to this line. Where the database says what time it is, the
+    clock of the run goes by that from there on."""
     raise NotImplementedError(line, here)
 
 
@@ -151,10 +152,10 @@ def _hear(line: Hear, here: Here) -> Iterable[Family]:
     begun = life.current or Entry(life.next_step, "receive", "started", due=line.hours and now + line.hours)
     for sent in life.inbox:
         if not line.names or sent.name in line.names:
-            read = replace(life, inbox=tuple(other for other in life.inbox if other is not sent))
+            read = replace(life, inbox=tuple(other for other in life.inbox if other is not sent), clock=now)
             return here.with_(read.answered(replace(begun, state="done", value=sent.key), sent.key))
     if begun.due is not None and begun.due <= now:
-        return here.with_(life.answered(replace(begun, state="done"), None))
+        return here.with_(replace(life, clock=now).answered(replace(begun, state="done"), None))
     return here.with_(life.waits(begun, now, listening=True))
 
 
@@ -186,12 +187,12 @@ def _born(here: Here, number: int, plan: Plan | None, policy: str = "terminate")
 def _start(line: Start, here: Here) -> Iterable[Family]:
     child = _born(here, 0, line.plan, line.on_parent_close)
     begun = here.life.answered(Entry(here.life.next_step, "child", "done", child.id))
-    return [here.family.put(replace(begun, child=child.id), child)]
+    return [here.family.put(replace(begun, child=child.id, clock=here.now), child)]
 
 
 @_step.register
 def _join(_line: Join, here: Here) -> Iterable[Family]:
-    family, life = here.family, here.life
+    family, life = here.family, replace(here.life, clock=here.now)
     begun = life.current or Entry(life.next_step, "await", "started")
     child, fan = family.get(life.child), family.fan_of(life)
     if not child.is_closed:
@@ -204,7 +205,7 @@ def _join(_line: Join, here: Here) -> Iterable[Family]:
 
 @_step.register
 def _side(line: Side, here: Here) -> Iterable[Family]:
-    family, life = here.family, here.life
+    family, life = here.family, replace(here.life, clock=here.now)
     begun = life.current or Entry(life.next_step, _kind(line), "started")
     waiting, fan = family.put(life.waits(begun, here.now, listening=True)), family.fan_of(life)
     if fan is None:

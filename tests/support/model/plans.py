@@ -41,22 +41,26 @@ SET_UP = "CREATE TABLE notes (key text NOT NULL)"
 class Outside:
     """The world that effects reach: what happened, in its order, and what should not have.
 
-    A worker that was frozen between its decision and its call, and was overtaken meanwhile, may do once more what others
-    have done: no engine can stop it, and the guarantees say so. Whoever drives such a worker names its thread here.
+    A worker that was frozen between its decision and its call, and was overtaken meanwhile, may do what others have done,
+    or are about to do: no engine can stop it, and the guarantees say so. Whoever drives such a worker names its thread
+    here.
     """
 
     happened: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     overtaken: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
     excused: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
     def happen(self, key: str) -> str:
         """Let the effect of this key happen."""
         with self._lock:
+            if current_thread().name in self.overtaken:
+                self.late.add(key)
             if key not in self.happened:
                 self.happened.append(key)
-            elif current_thread().name in self.overtaken:
+            elif key in self.late:
                 self.excused[key] += 1
             else:
                 self.twice.append(key)
