@@ -2,8 +2,10 @@
 points (`crash_at`), and replay exported histories (`replay_exported`)."""
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from durable.client import Client
@@ -13,6 +15,7 @@ from durable.export import replay_exported
 from durable.fanout import runnable
 from durable.guard import guarded
 from durable.intake import Router
+from durable.lint import findings
 from durable.postgres import schedules, scheduling, timeshift
 from durable.postgres.database import Database
 from durable.postgres.scheduling import Serves
@@ -49,7 +52,10 @@ class InlineWorker:
         version: str | None = None,
         guard: bool = True,
     ) -> None:
-        """Without `guard` the workflows' bodies are not held to `durable.guard`."""
+        """Without `guard` the workflows' bodies are not held to `durable.guard`, and what `durable.lint` finds in them is
+        no warning."""
+        for finding in chain.from_iterable(map(findings, workflows)) if guard else ():
+            warnings.warn(str(finding), stacklevel=2)
         self.database = database
         self.client = Client(database)
         self._lease = Lease(database, A_LONG_LEASE_S)

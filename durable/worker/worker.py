@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from durable.definitions import Workflow
 from durable.fanout import runnable
 from durable.intake import Router
+from durable.lint import findings
 from durable.postgres import scheduling
 from durable.postgres.database import Database
 from durable.postgres.scheduling import Serves
@@ -48,6 +50,7 @@ class Worker:
         poll: float = 1.0,
     ) -> None:
         by_name = runnable(workflows)
+        self._workflows = workflows
         self._database = database
         self._lease = Lease(database, lease, slots=slots, version=version)
         self._notifier = Notifier(database)
@@ -72,6 +75,8 @@ class Worker:
         self._upkeep.start(self._reap_every)
         self._running = True
         log.info("worker started", extra={"worker": self._lease.worker})
+        for finding in chain.from_iterable(map(findings, self._workflows)):
+            log.warning("%s", finding)
 
     def stop(self, grace: float = 3.0) -> None:
         """Stop: claim nothing more, give back what waits for its next verb, let calls under way end for `grace` seconds

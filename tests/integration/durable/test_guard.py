@@ -156,3 +156,24 @@ def test_the_guard_can_be_left_out_and_production_has_none(
     while worker.client.describe("production").state != "completed":
         assert time.monotonic() < deadline
     assert worker.client.describe("production").result is True
+
+
+@workflow
+def noisy_end() -> None:
+    try:
+        durable.sleep(1)
+    finally:
+        log.info("over")
+
+
+def test_what_runs_at_each_wait_is_warned_of_in_tests_and_logged_by_a_worker(
+    inline: Inline, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.warns(UserWarning, match=r"test_guard.py:\d+: workflow noisy_end: plain code in a finally"):
+        inline(noisy_end)
+    inline(noisy_end, guard=False)
+    worker = Worker(database, workflows=[noisy_end])
+    worker.start()
+    worker.stop()
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "workflow noisy_end: plain code in a finally: it runs at each wait" in warning
