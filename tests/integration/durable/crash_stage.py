@@ -164,10 +164,12 @@ class Stage:
         )
 
     def _live(self, duration: timedelta) -> None:
-        """Let this time pass. What waits on the real clock, e.g. for an answer to settle, is due at once."""
+        """Let this time pass. What waits on the real clock, e.g. for an answer to settle, is due at once: halfway, too, as
+        what was put off by deaths may come to such a wait late, and go on from it."""
         self._worker.run_until_idle()
-        self._hurry()
-        self._worker.run_for(duration)
+        for _ in range(2):
+            self._hurry()
+            self._worker.run_for(duration / 2)
         self._hurry()
 
     def _hurry(self) -> None:
