@@ -2,7 +2,6 @@
 
 import fcntl
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ import structlog
 
 from bot.postgres_place import LOCATION_FILE, ROOTS_FOLDER, EmbeddedPostgresError, Place, prepare
 from bot.postmaster import Postmaster
+from bot.tries import tries
 
 _log = structlog.get_logger(__name__)
 
@@ -102,16 +102,12 @@ def _lock_file(place: Place, name: str) -> IO[str]:
 def _exclusively(place: Place, within: float) -> Iterator[None]:
     """Hold the lock under which the server is started and stopped. Raises when others hold it `within` seconds."""
     with _lock_file(place, "start.lock") as lock:
-        deadline = time.monotonic() + within
-        while True:
-            try:
+        for _ in tries(within, every=0.02):
+            with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as problem:
-                if time.monotonic() > deadline:
-                    raise EmbeddedPostgresError(
-                        f"{lock.name} is held by another process that starts or stops PostgreSQL; end that process"
-                    ) from problem
-                time.sleep(0.02)
-            else:
                 break
+        else:
+            raise EmbeddedPostgresError(
+                f"{lock.name} is held by another process that starts or stops PostgreSQL; end that process"
+            )
         yield

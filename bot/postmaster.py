@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 
 from bot.postgres_binaries import Binaries, find
 from bot.postgres_place import EmbeddedPostgresError, Place
+from bot.tries import tries
 
 SUPERUSER = "vigil"
 _PORT = 5432  # only part of the socket's file name: nothing listens on a network
@@ -92,7 +93,7 @@ class Postmaster:
         Raises `EmbeddedPostgresError` with the remedy when it is not ready `within` seconds."""
         deadline = time.monotonic() + within
         is_started = False
-        while time.monotonic() < deadline:
+        for _ in tries(within, every=0.01):
             found = self.running()
             if found is not None and found.status == "ready" and _accepts(found.socket):
                 return found
@@ -103,7 +104,6 @@ class Postmaster:
                 is_started = True
             elif found is None and (self._child is None or self._child.poll() is not None):
                 break
-            time.sleep(0.01)
         told = " ".join(_lines_of(self._place.log)[-1:])
         raise EmbeddedPostgresError(f"PostgreSQL is not ready ({told}); see {self._place.log}, or set DATABASE_URL")
 
