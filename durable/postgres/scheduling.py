@@ -224,9 +224,10 @@ def take(
     hold: float,
     rooms: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Any]:
-    """The first part of `claim`: the rows of what is now this worker's, in the order in which they were due."""
+    """The first part of `claim`: the rows of what is now this worker's, in the order in which they were due; of those due
+    at the same moment the older workflow first."""
     taken = connection.execute(CLAIM, asked_of_claim(worker, serves, most, hold, rooms))
-    return sorted(taken, key=lambda row: (-row.priority, row.wake_at))
+    return sorted(taken, key=lambda row: (-row.priority, row.wake_at, row.key))
 
 
 def load(connection: Connection, taken: Sequence[Any]) -> list[Claim]:

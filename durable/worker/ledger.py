@@ -53,7 +53,7 @@ class Ledger:
         self._writer = writer
         self._lease = lease
         self._stopping = stopping
-        self._claimed_at = claimed_at
+        self.claimed_at = claimed_at
         self._offloading = Offloading(database, claim)
         self.fitting = self._offloading.fitting
         self.members = self._offloading.members
@@ -73,12 +73,12 @@ class Ledger:
 
     def now(self) -> datetime:
         """The engine's time: the claim's, moved on by the monotonic clock. In a worker never behind the database's."""
-        return self.claim.now + timedelta(seconds=time.monotonic() - self._claimed_at)
+        return self.claim.now + timedelta(seconds=time.monotonic() - self.claimed_at)
 
     def told(self, now: datetime) -> datetime:
         """The engine's time, where the database has just said that it is `now`. What is noted of a run never goes back,
         whichever of the two is ahead."""
-        self._claimed_at -= max((now - self.now()).total_seconds(), 0.0)
+        self.claimed_at -= max((now - self.now()).total_seconds(), 0.0)
         return max(now, self.now())
 
     def set_status(self, value: str) -> None:

@@ -85,6 +85,7 @@ class Runner:
                 self._changed.notify_all()
             try:
                 following = self._pass(claim, session)
+                claimed_at = session.claimed_at  # by whose clock the next run goes on
             except Abandoned:
                 following = None
                 self._release(claim)

@@ -190,6 +190,7 @@ class Session(Ledger):
             single=True,
         )
         self._forget_kept()
+        self.told(now)
         return replace(self.claim, run=self.claim.run + 1, input=input_, history={}, created_at=now, seed=None)
 
     def _give_up(self) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +14,10 @@ from durable import (
     RetryPolicy,
     activity,
     call,
+    continue_as_new,
     first_of,
     gather,
+    now,
     receive,
     sleep,
     start_child,
@@ -23,7 +25,7 @@ from durable import (
 )
 from durable.client import Client
 from durable.postgres import Database
-from durable.testing import InlineWorker
+from durable.testing import InlineWorker, advance
 from durable.worker import Worker
 
 Inline = Callable[..., InlineWorker]
@@ -298,3 +300,24 @@ def test_the_times_of_a_history_never_go_back_whoever_tells_them(database: Datab
     for name in names:
         times = [entry.at for entry in client.history(name)]
         assert times == sorted(times), name
+
+
+def test_the_time_does_not_go_back_from_one_run_to_the_next(database: Database, inline: Inline) -> None:
+    @activity
+    def let_an_hour_pass() -> None:
+        advance(database, timedelta(hours=1))
+
+    @workflow
+    def again(began: datetime | None = None) -> bool:
+        if began is None:
+            let_an_hour_pass()
+            receive(timeout=0)
+            continue_as_new(now())
+        before = now()
+        double(1)
+        return began <= before <= now()
+
+    worker = inline(again)
+    worker.client.start(again, workflow_id="w")
+    worker.run_until_idle()
+    assert result(worker) is True

@@ -173,7 +173,7 @@ def _mark(line: Mark, here: Here) -> Iterable[Family]:
 @_step.register
 def _again(_line: Again, here: Here) -> Iterable[Family]:
     life = here.life
-    return here.with_(replace(life, run=life.run + 1, step=0, entries=(), left=life.left[1:]))
+    return here.with_(replace(life, run=life.run + 1, step=0, entries=(), left=life.left[1:], clock=here.now))
 
 
 def _born(here: Here, number: int, plan: Plan | None, policy: str = "terminate") -> Life:
